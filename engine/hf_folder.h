@@ -1,0 +1,38 @@
+// A Hugging Face model folder: its JSON files and its weights.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "engine/tensor_source.h"
+
+namespace tinyllm {
+
+/// Reads a JSON file with all its errors turned into Error(corrupt) naming file and byte. Nesting deeper than 64 is refused.
+nlohmann::json read_json_file(const std::string& path);
+
+class HfFolder {
+  public:
+    /// Throws Error(not_found) if the folder or its config.json is absent.
+    explicit HfFolder(std::string path);
+
+    const std::string& path() const { return path_; }
+    const nlohmann::json& config() const { return config_; }
+    /// Null JSON if the file is absent.
+    const nlohmann::json& generation_config() const { return generation_config_; }
+
+    /// model.safetensors, or the shards of model.safetensors.index.json. Throws Error: not_found (naming what was looked for), corrupt.
+    std::unique_ptr<TensorSource> open_tensors() const;
+
+  private:
+    std::string path_;
+    nlohmann::json config_;
+    nlohmann::json generation_config_;
+};
+
+/// One .safetensors file. Format: https://github.com/huggingface/safetensors#format
+std::unique_ptr<TensorSource> open_safetensors(const std::string& path);
+
+}  // namespace tinyllm

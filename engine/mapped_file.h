@@ -1,0 +1,32 @@
+// A file mapped read-only into memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace tinyllm {
+
+class MappedFile {
+  public:
+    /// Throws Error: not_found, or runtime if it cannot be mapped. An empty file maps to an empty span.
+    explicit MappedFile(const std::string& path);
+    ~MappedFile();
+    MappedFile(MappedFile&& other) noexcept;
+    MappedFile& operator=(MappedFile&& other) noexcept;
+
+    const std::string& path() const { return path_; }
+    std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+    /// Tells the kernel that these bytes will be read soon, front to back.
+    void will_need(std::span<const std::byte> part) const;
+    /// Drops the whole pages inside `part` from this process; they read back from the file if touched again.
+    void release(std::span<const std::byte> part) const;
+
+  private:
+    std::string path_;
+    const std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace tinyllm

@@ -1,0 +1,36 @@
+// The tensors of a model, whatever files they lie in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tinyllm/dtype.h"
+
+namespace tinyllm {
+
+struct TensorView {
+    std::string name;
+    DType type = DType::f32;
+    std::vector<std::int64_t> shape;  // outermost first, as PyTorch prints it; GGUF's dims reversed
+    std::span<const std::byte> data;  // row-major
+    std::string file;                 // for messages
+};
+
+/// Throws Error(unsupported) when asked for a tensor whose type this build does not have.
+class TensorSource {
+  public:
+    virtual ~TensorSource() = default;
+    /// In file order. Every view's data was checked to lie inside its file and to match its shape and type.
+    virtual std::span<const TensorView> tensors() const = 0;
+    /// The tensor's file pages are no longer needed.
+    virtual void release(const TensorView& tensor) const = 0;
+
+    /// Null if absent.
+    const TensorView* find(std::string_view name) const;
+};
+
+}  // namespace tinyllm

@@ -1,0 +1,7 @@
+#include "tinyllm/version.h"
+
+namespace tinyllm {
+
+const char* version() { return TINYLLM_VERSION; }
+
+}  // namespace tinyllm

@@ -1,0 +1,46 @@
+// Rewriting models: Hugging Face folder -> GGUF, GGUF -> quantized GGUF.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tinyllm/dtype.h"
+#include "tinyllm/export.h"
+
+namespace tinyllm {
+
+/// One written tensor.
+struct TensorReport {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    DType from = DType::f32;
+    DType to = DType::f32;
+    double bits_per_weight = 0;
+    double rms_error = 0;  ///< relative: rms(x - stored x) / rms(x)
+    std::string note;      ///< why another type than the one asked for, empty otherwise
+};
+
+struct ConvertReport {
+    std::vector<TensorReport> tensors;
+    std::int64_t bytes = 0;       ///< of the written file
+    std::int64_t parameters = 0;
+};
+
+struct ConvertOptions {
+    /// Type of the 2-D weights; norms and biases stay f32. Default: as stored.
+    std::optional<DType> type;
+    /// (regular expression on the GGUF tensor name, type); the first match wins over `type`.
+    std::vector<std::pair<std::string, DType>> tensor_types;
+    bool dry_run = false;  ///< report only, write nothing
+    std::function<void(const TensorReport&)> progress;
+};
+
+/// Writes `output` as GGUF v3 with llama.cpp's names, keys and rope order, tokenizer included.
+/// `input`: a Hugging Face folder or a .gguf file. Written to a temporary name, then renamed.
+TINYLLM_API ConvertReport convert_to_gguf(const std::string& input, const std::string& output, const ConvertOptions& options = {});
+
+}  // namespace tinyllm

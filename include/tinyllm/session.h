@@ -1,0 +1,95 @@
+// A running conversation with a model: the KV cache and what is computed through it. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "tinyllm/dtype.h"
+#include "tinyllm/export.h"
+#include "tinyllm/model.h"
+#include "tinyllm/sampler.h"
+
+namespace tinyllm {
+
+struct SessionOptions {
+    std::int64_t context = 0;          ///< most positions per sequence; 0: the model's own
+    std::optional<DType> k_type;       ///< of the cache; default f16, f32 when the model is exact
+    std::optional<DType> v_type;
+    std::int32_t chunk = 512;          ///< rows per prefill step
+};
+
+struct GenerateOptions {
+    std::int64_t max_tokens = 128;
+    SamplerOptions sampler;
+    bool ignore_eos = false;
+};
+
+/// The lm-evaluation-harness contract.
+struct Score {
+    double logprob = 0;       ///< sum over the continuation
+    std::int32_t n_tokens = 0;
+    bool is_greedy = false;   ///< every continuation token was the most likely one
+};
+
+/// Continuations of one context. Each holds at least one token; the context may be empty only for next_logits-free use.
+struct ScoreRequest {
+    std::vector<Token> context;
+    std::vector<std::vector<Token>> continuations;
+};
+
+struct MemoryUse {
+    std::int64_t weights = 0, kv = 0, scratch = 0;  ///< bytes
+};
+
+class TINYLLM_API Session {
+  public:
+    explicit Session(std::shared_ptr<const Model> model, const SessionOptions& options = {});
+    ~Session();
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+
+    /// Runs `tokens` behind what the session holds. Throws Error(usage) when they would not fit the context.
+    void prefill(std::span<const Token> tokens);
+
+    /// Logits behind the last token, (vocab); needs a prefill. Valid until the next call that runs the model.
+    std::span<const float> logits();
+
+    /// Generates behind the last token; `on_token` returning false stops. Returns the tokens, end token excluded.
+    std::vector<Token> generate(const GenerateOptions& options,
+                                const std::function<bool(Token)>& on_token = nullptr);
+
+    /// Forgets everything behind the first `n` positions.
+    void truncate(std::int64_t n);
+    std::int64_t position() const;
+
+    /// A second session that shares what is cached so far (copy on write).
+    Session fork() const;
+
+    /// log p(tokens[i] | tokens[0..i-1]) for i >= 1, in one pass; leaves the session as it was.
+    /// `next_logits`, if given, receives the logits behind the last token.
+    std::vector<float> token_logprobs(std::span<const Token> tokens, std::vector<float>* next_logits = nullptr);
+
+    /// Scores all continuations of all requests: each context runs once, continuations fork it and run as one batch.
+    /// Rows beyond the model's context are cut from the left, as the harness does. Leaves the session as it was.
+    std::vector<std::vector<Score>> loglikelihood(std::span<const ScoreRequest> requests);
+
+    /// Logits behind the last token of each prompt, (prompts, vocab), run as batches. Leaves the session as it was.
+    std::vector<std::vector<float>> last_logits(std::span<const std::vector<Token>> prompts);
+
+    /// One decode step of several sessions of one model as one batch: session i takes tokens[i]; logits() then differ per session.
+    static void decode_batch(std::span<Session* const> sessions, std::span<const Token> tokens);
+
+    const Model& model() const;
+    std::int64_t context() const;  ///< most positions per sequence
+    MemoryUse memory() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace tinyllm

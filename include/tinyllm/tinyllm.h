@@ -1,0 +1,11 @@
+// Everything a program that links tinyllm needs.
+#pragma once
+
+#include "tinyllm/convert.h"
+#include "tinyllm/dtype.h"
+#include "tinyllm/error.h"
+#include "tinyllm/model.h"
+#include "tinyllm/sampler.h"
+#include "tinyllm/session.h"
+#include "tinyllm/tokenizer.h"
+#include "tinyllm/version.h"

@@ -1,0 +1,259 @@
+// The operations a device offers to a model: about a dozen coarse, fused ops, each with one plain args struct.
+//
+// Shapes stand behind the pointers: x is (n, dim) means n rows of dim contiguous f32. Every pointer is memory of the backend
+// (Backend::allocate) unless it says "host". An op may be called only while Backend::mutex() is held: scratch memory and threads
+// belong to the backend. kernels/ref is the specification of each op; every other backend is tested against it.
+//
+// Determinism, for every backend: an output element depends on its own inputs only, never on the number of threads; with
+// Precision::exact also not on how many rows or segments share the call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tinyllm/dtype.h"
+
+namespace tinyllm {
+
+// ---------------------------------------------------------------------------------------------------------------- weights
+
+/// A weight matrix as a file stores it, before packing. y = W x, so a row is an output.
+struct RawMatrix {
+    DType type = DType::f32;
+    std::int64_t rows = 0;  // outputs, after row_order
+    std::int64_t cols = 0;  // inputs
+    const std::byte* data = nullptr;  // host; row-major blocks of `type`
+    /// Stored as (cols, rows), the Conv1D orientation of GPT-2; plain types only.
+    bool transposed = false;
+    /// If not empty: packed row r is stored row row_order[r] (stored output r when transposed). Serves rope layouts and interleaved q/k/v.
+    std::vector<std::int32_t> row_order;
+};
+
+/// Rows of one type inside a packed matrix.
+struct Strip {
+    DType type = DType::f32;
+    std::int64_t rows = 0;
+    const std::byte* data = nullptr;  // in the backend's own layout
+};
+
+/// A packed weight: one or more matrices of equal cols, stacked. Copies share the memory.
+struct Matrix {
+    std::int64_t rows = 0;  // of all strips
+    std::int64_t cols = 0;
+    std::vector<Strip> strips;
+    std::size_t bytes = 0;  // of the packed form
+    std::shared_ptr<const void> memory;
+    explicit operator bool() const { return rows > 0; }
+};
+
+// ------------------------------------------------------------------------------------------------------- small descriptions
+
+enum class NormKind { none, layer, rms };
+
+/// layer: (x - mean) / sqrt(var + eps) * weight + bias;  rms: x / sqrt(mean(x^2) + eps) * weight.
+struct Norm {
+    NormKind kind = NormKind::none;
+    float eps = 0;
+    const float* weight = nullptr;  // (dim)
+    const float* bias = nullptr;    // (dim) or null
+};
+
+enum class Activation {
+    none,
+    relu,
+    silu,
+    gelu,       // x/2 (1 + erf(x / sqrt 2))
+    gelu_tanh,  // x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+    relu_squared,
+};
+
+/// Rotation of the first `dims` elements of each head; element i pairs with i + dims/2.
+struct Rope {
+    std::int32_t dims = 0;  // 0: none
+    /// (n_positions, dims/2) each; the table must cover every position asked for.
+    const float* cos = nullptr;
+    const float* sin = nullptr;
+};
+
+/// Positions per block of the KV cache; a multiple of every backend's attention step.
+constexpr std::int32_t kKvBlock = 64;
+
+/// The KV cache of one layer: blocks of kKvBlock positions, shared by all sequences.
+/// Within a block: (n_kv_heads, kKvBlock, head_dim) rows of `type`, k and v apart.
+struct KvLayer {
+    DType k_type = DType::f16;
+    DType v_type = DType::f16;
+    std::int32_t n_kv_heads = 0;
+    std::int32_t head_dim = 0;
+    std::byte* const* k_blocks = nullptr;  // host array: block id -> memory of the block's k
+    std::byte* const* v_blocks = nullptr;
+};
+
+/// Consecutive rows of a batch that belong to one sequence and stand at consecutive positions.
+struct Segment {
+    std::int32_t first_row = 0;
+    std::int32_t n_rows = 0;
+    std::int32_t start = 0;                   // position of the first row
+    const std::int32_t* blocks = nullptr;     // host; block id of positions [i * kKvBlock, (i + 1) * kKvBlock)
+};
+
+// -------------------------------------------------------------------------------------------------------------------- ops
+
+/// out[i] = table[tokens[i]] * scale + positions_table[positions[i]]
+struct EmbedArgs {
+    std::int32_t n = 0;
+    const std::int32_t* tokens = nullptr;  // host (n); within the table
+    const Matrix* table = nullptr;         // (vocab, dim)
+    float scale = 1;
+    const std::int32_t* positions = nullptr;   // host (n); null without position table
+    const Matrix* position_table = nullptr;    // (n_positions, dim) or null
+    float* out = nullptr;                      // (n, dim)
+};
+
+/// out = norm(x); out may be x
+struct NormArgs {
+    std::int32_t n = 0;
+    std::int64_t dim = 0;
+    const float* x = nullptr;
+    Norm norm;
+    float* out = nullptr;
+};
+
+/// out = activation(w norm(x) + bias), or out += … with `accumulate` (the residual; x and out then differ)
+struct LinearArgs {
+    std::int32_t n = 0;
+    const float* x = nullptr;  // (n, w.cols)
+    Norm norm;
+    const Matrix* w = nullptr;
+    const float* bias = nullptr;  // (w.rows) or null
+    Activation activation = Activation::none;
+    bool accumulate = false;
+    float* out = nullptr;  // (n, w.rows)
+};
+
+/// out = activation(gate) * up, with gate = rows [0, ff) and up = rows [ff, 2 ff) of w norm(x) + bias
+struct GluArgs {
+    std::int32_t n = 0;
+    const float* x = nullptr;  // (n, w.cols)
+    Norm norm;
+    const Matrix* w = nullptr;    // (2 ff, dim): gate over up
+    const float* bias = nullptr;  // (2 ff) or null
+    Activation activation = Activation::silu;
+    float* out = nullptr;  // (n, ff)
+};
+
+/// q, k, v = w norm(x) + bias, split by rows; q and k rotated; k and v stored in the cache at the rows' positions; q to out.
+struct QkvArgs {
+    std::int32_t n = 0;
+    const float* x = nullptr;  // (n, w.cols)
+    Norm norm;
+    const Matrix* w = nullptr;    // ((n_heads + 2 n_kv_heads) head_dim, dim): q over k over v
+    const float* bias = nullptr;  // (w.rows) or null
+    std::int32_t n_heads = 0;
+    Rope rope;
+    KvLayer kv;
+    std::span<const Segment> segments;  // cover the n rows
+    float* q = nullptr;                 // (n, n_heads * head_dim)
+};
+
+/// out = softmax(q k^T scale + alibi) v over the cached positions that each row may see: p - window < j <= p
+struct AttendArgs {
+    std::int32_t n = 0;
+    const float* q = nullptr;  // (n, n_heads * head_dim)
+    std::int32_t n_heads = 0;
+    float scale = 1;
+    std::int32_t window = 0;        // 0: all earlier positions
+    const float* alibi = nullptr;   // host (n_heads) slopes m: adds m * (j - p); null: none
+    KvLayer kv;
+    std::span<const Segment> segments;
+    float* out = nullptr;  // (n, n_heads * head_dim)
+};
+
+/// logits[i] = head norm(x[rows[i]]) + bias
+struct LogitsArgs {
+    const float* x = nullptr;                 // (…, head.cols)
+    std::span<const std::int32_t> rows;       // host
+    Norm norm;
+    const Matrix* head = nullptr;             // (vocab, dim)
+    const float* bias = nullptr;              // (vocab) or null
+    float scale = 1;                          // multiplies the logits
+    float* logits = nullptr;                  // host (rows.size(), vocab)
+};
+
+/// log softmax(logits)[target] per asked row, and the row's best token; vocabulary-wide logits are never stored.
+struct ScoreArgs {
+    const float* x = nullptr;                 // (…, head.cols)
+    std::span<const std::int32_t> rows;       // host
+    std::span<const std::int32_t> targets;    // host, one per row
+    Norm norm;
+    const Matrix* head = nullptr;
+    const float* bias = nullptr;
+    float scale = 1;
+    float* logprobs = nullptr;                // host (rows.size())
+    std::int32_t* argmax = nullptr;           // host (rows.size()); the first of equals
+};
+
+/// Copies the first `n_positions` of a cache block (a fork that will write into a shared block).
+struct CopyKvArgs {
+    KvLayer kv;
+    std::int32_t from = 0;  // block ids
+    std::int32_t to = 0;
+    std::int32_t n_positions = 0;
+};
+
+enum class Precision {
+    fast,   // activations may be rounded to 8 bits per block where the weights are quantized
+    exact,  // weights as stored, fp32 arithmetic, no approximated functions, results independent of the batch
+};
+
+struct BackendOptions {
+    int threads = 0;  // 0: one per core of the fastest cluster
+    Precision precision = Precision::fast;
+    std::string isa;  // empty: TINYLLM_CPU_ISA, else the best this CPU runs
+};
+
+class Backend {
+  public:
+    virtual ~Backend() = default;
+
+    virtual std::string name() const = 0;         // "cpu"
+    virtual std::string description() const = 0;  // "avx512_vnni, 2 threads"
+    virtual int threads() const = 0;
+
+    /// Zeroed memory that ops may read and write, 64-byte aligned.
+    virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+
+    /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. Bits per weight stay as stored.
+    /// `done(part)` runs once a part's file memory is no longer needed.
+    virtual Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t part)>& done) = 0;
+
+    virtual void embed(const EmbedArgs& args) = 0;
+    virtual void norm(const NormArgs& args) = 0;
+    virtual void linear(const LinearArgs& args) = 0;
+    virtual void glu(const GluArgs& args) = 0;
+    virtual void qkv(const QkvArgs& args) = 0;
+    virtual void attend(const AttendArgs& args) = 0;
+    virtual void logits(const LogitsArgs& args) = 0;
+    virtual void score(const ScoreArgs& args) = 0;
+    virtual void copy_kv(const CopyKvArgs& args) = 0;
+
+    /// Held by whoever calls ops.
+    std::mutex& mutex() { return mutex_; }
+
+  private:
+    std::mutex mutex_;
+};
+
+/// The scalar specification: one thread, no fused shortcuts.
+std::unique_ptr<Backend> make_ref_backend(const BackendOptions& options);
+
+/// Own kernels per instruction set, own thread pool.
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options);
+
+}  // namespace tinyllm

@@ -33,6 +33,8 @@ struct RawMatrix {
     bool transposed = false;
     /// If not empty: packed row r is stored row row_order[r] (stored output r when transposed). Serves rope layouts and interleaved q/k/v.
     std::vector<std::int32_t> row_order;
+    /// Outputs the file's matrix has, where row_order picks some of them; 0: `rows`. Needed when transposed.
+    std::int64_t stored_rows = 0;
 };
 
 /// Rows of one type inside a packed matrix.

@@ -4,6 +4,7 @@
 #include "tinyllm/convert.h"
 #include "tinyllm/dtype.h"
 #include "tinyllm/error.h"
+#include "tinyllm/gpu.h"
 #include "tinyllm/model.h"
 #include "tinyllm/sampler.h"
 #include "tinyllm/session.h"

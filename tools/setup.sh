@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that a purpose needs and this machine lacks: setup.sh build|test|ci ...
+# Prints nothing and touches nothing when all are there. Debian 12, Ubuntu 22.04, Raspberry Pi OS 12.
+set -euo pipefail
+
+# A row is `command:package` (any source of the command will do) or a package alone.
+build=(g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config
+       libpcre2-dev libutf8proc-dev libfmt-dev nlohmann-json3-dev libcli11-dev)
+test=("${build[@]}" libgtest-dev libbenchmark-dev python3:python3 ccache:ccache)
+ci=("${test[@]}" g++-11:g++-11 g++-12:g++-12 clang++-14:clang-14 clang-format:clang-format shellcheck:shellcheck
+    aarch64-linux-gnu-g++:g++-aarch64-linux-gnu qemu-aarch64:qemu-user)
+
+rows=()
+for purpose in "$@"; do
+    case $purpose in
+        build) rows+=("${build[@]}") ;;
+        test) rows+=("${test[@]}") ;;
+        ci) rows+=("${ci[@]}") ;;
+        *) echo "setup.sh: unknown purpose '$purpose', expected build, test or ci" >&2; exit 2 ;;
+    esac
+done
+
+missing=()
+for row in "${rows[@]}"; do
+    package=${row#*:}
+    if [[ $row == *:* ]]; then
+        command -v "${row%%:*}" >/dev/null && continue
+    elif [[ $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true) == "install ok installed" ]]; then
+        continue
+    fi
+    missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "setup.sh: this is no Debian system; install what these packages hold: ${missing[*]}" >&2
+    exit 1
+fi
+as_root=()
+if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+        echo "setup.sh: neither root nor sudo; as root run: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "Installing ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

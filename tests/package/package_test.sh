@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs the library, static and shared, and builds consumer.cpp against each: by find_package and by pkg-config.
+# The installed tree is moved before it is used: a package holds no path of its build.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=$TINYLLM_BUILD_DIR
+
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+if [[ -n $(cached TINYLLM_SANITIZE) || -n $(cached CMAKE_TOOLCHAIN_FILE) ]]; then
+    echo "the package is tested from native builds without sanitizers"
+    exit 77
+fi
+compiler=$(cached CMAKE_CXX_COMPILER)
+launcher=$(cached CMAKE_CXX_COMPILER_LAUNCHER)
+work=$build/package_test
+mkdir -p "$work"
+
+model=$TINYLLM_SOURCE_DIR/$(cd "$TINYLLM_SOURCE_DIR" && find tools/embedded -name config.json -printf '%h\n' 2>/dev/null | sort | head -n 1)
+
+# What the program must say: the text of a model, or, given none, one line with the word for it and a failure.
+check() {
+    local program=$1
+    if "$program" "$work/no such model" >/dev/null 2>"$work/stderr"; then
+        echo "$program: loaded a model that is not there"
+        exit 1
+    fi
+    grep -q "no such model" "$work/stderr" || { cat "$work/stderr"; exit 1; }
+    if [[ -f $model/config.json ]]; then
+        "$program" "$model" "The" >"$work/text"
+        [[ $(wc -c <"$work/text") -gt 10 ]] || { echo "$program: no text"; exit 1; }
+    fi
+}
+
+is_shared=$(cached BUILD_SHARED_LIBS)
+for kind in static shared; do
+    shared=$(if [[ $kind == shared ]]; then echo ON; else echo OFF; fi)
+    from=$build
+    if [[ $shared != "$is_shared" ]]; then
+        from=$work/build_$kind
+        cmake -S "$TINYLLM_SOURCE_DIR" -B "$from" -G Ninja -DCMAKE_BUILD_TYPE="$(cached CMAKE_BUILD_TYPE)" \
+            -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" -DBUILD_SHARED_LIBS="$shared" \
+            -DTINYLLM_CUDA="$(cached TINYLLM_CUDA)" -DTINYLLM_TOOLS="$(cached TINYLLM_TOOLS)" -DTINYLLM_TESTS=OFF >/dev/null
+        cmake --build "$from" >/dev/null
+    fi
+    rm -rf "${work:?}/$kind" "$work/installed"
+    cmake --install "$from" --prefix "$work/installed" >/dev/null
+    mv "$work/installed" "$work/$kind"
+
+    cmake -S "$here" -B "$work/$kind/find_package" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+        -DCMAKE_PREFIX_PATH="$work/$kind" >/dev/null
+    cmake --build "$work/$kind/find_package" >/dev/null
+    check "$work/$kind/find_package/consumer"
+
+    PKG_CONFIG_PATH=$(dirname "$(find "$work/$kind" -name tinyllm.pc)")
+    export PKG_CONFIG_PATH
+    ask=(pkg-config --cflags --libs tinyllm)
+    if [[ $kind == static ]]; then ask+=(--static); fi
+    flags=()
+    eval "flags=($("${ask[@]}"))"  # pkg-config quotes for the shell what holds a space
+    "$compiler" -std=c++20 "$here/consumer.cpp" "${flags[@]}" -Wl,-rpath,"$(pkg-config --variable=libdir tinyllm)" \
+        -o "$work/$kind/pkg_config"
+    check "$work/$kind/pkg_config"
+
+    if [[ -x $work/$kind/bin/tinyllm ]]; then "$work/$kind/bin/tinyllm" --version >/dev/null; fi
+    echo "$kind: found by CMake and by pkg-config, linked, run"
+done

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Cross builds for 64-bit Arm and runs the C++ tests under qemu: the kernels' on a Cortex-A72 (armv8.0), a Cortex-A76 (dot product)
+# and a CPU with everything qemu knows, the others on the A76. The last line is `N passed, N failed`.
+# The arm64 libraries are Debian's, unpacked under build/ rather than installed.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$root/build/aarch64
+sysroot=$root/build/aarch64-sysroot
+
+for tool in aarch64-linux-gnu-g++ qemu-aarch64; do
+    command -v "$tool" >/dev/null || { echo "test_aarch64.sh: $tool is missing (bash tools/setup.sh ci)" >&2; exit 1; }
+done
+
+if [[ ! -f $sysroot/complete ]]; then
+    packages=(libpcre2-8-0 libpcre2-dev libutf8proc2 libutf8proc-dev libfmt9 libfmt-dev
+              nlohmann-json3-dev libcli11-dev libgtest-dev libgmock-dev)
+    state=$root/build/aarch64-apt
+    mkdir -p "$sysroot" "$state/lists/partial" "$state/archives/partial"
+    apt=(apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$state" -o Dir::State::status=/dev/null
+         -o Dir::Cache="$state" -o APT::Sandbox::User=root)
+    "${apt[@]}" update
+    (cd "$state" && "${apt[@]}" download "${packages[@]}")
+    for package in "$state"/*.deb; do dpkg-deb -x "$package" "$sysroot"; done
+    touch "$sysroot/complete"
+fi
+
+options=(-DTINYLLM_WERROR=ON -DTINYLLM_TESTS=ON -DTINYLLM_TOOLS=OFF)
+if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+(cd "$root" && cmake --preset aarch64 "${options[@]}" >/dev/null)
+cmake --build "$build"
+
+passed=0 failed=0 skipped=0
+run() {
+    local program=$1 cpu=$2 log=$build/qemu.log
+    echo "$(basename "$program") on $cpu"
+    qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$cpu" "$program" --gtest_brief=1 >"$log" 2>&1 || true
+    count() { sed -n "s/^\[  $1  \] \([0-9]*\) test.*/\1/p" "$log" | head -n 1; }
+    local ok bad out
+    ok=$(count PASSED) bad=$(count FAILED) out=$(count SKIPPED)
+    if [[ -z $ok || -n $bad ]]; then
+        cat "$log"
+        failed=$((failed + ${bad:-1}))
+    fi
+    passed=$((passed + ${ok:-0})) skipped=$((skipped + ${out:-0}))
+}
+for program in "$build"/tests/*_tests; do
+    if [[ $program == */kernels_tests ]]; then
+        for cpu in cortex-a72 cortex-a76 max; do run "$program" "$cpu"; done
+    else
+        run "$program" cortex-a76
+    fi
+done
+
+line="$passed passed, $failed failed"
+if ((skipped)); then line+=", $skipped skipped"; fi
+echo "$line"
+exit $((failed != 0))

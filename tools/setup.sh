@@ -45,5 +45,5 @@ if ((EUID != 0)); then
     as_root=(sudo)
 fi
 echo "Installing ${missing[*]}"
-"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get update -qq || echo "setup.sh: apt-get update failed; going on with the package lists at hand" >&2
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

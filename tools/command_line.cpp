@@ -1,0 +1,109 @@
+#include "tools/command_line.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <memory>
+
+#include "engine/fail.h"
+#include "tools/output.h"
+
+namespace tinyllm {
+namespace {
+
+std::string variable_name(std::string_view option) {
+    std::string name = "TINYLLM_";
+    for (char c : option)
+        name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return name;
+}
+
+/// CLI11 reads the file before the environment and lets the first one win, so a value whose variable is set
+/// is dropped here.
+class ConfigFile : public CLI::ConfigTOML {
+  public:
+    ConfigFile(const CLI::App& app, std::string command) : app_(app), command_(std::move(command)) {}
+
+    std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+        std::vector<CLI::ConfigItem> kept;
+        for (CLI::ConfigItem& item : CLI::ConfigTOML::from_config(input)) {
+            if (item.name == "++" || item.name == "--") continue;
+            std::replace(item.name.begin(), item.name.end(), '_', '-');
+            if (item.parents.empty()) {
+                check_known_somewhere(item.name);
+                if (has(app_, item.name)) {
+                    kept.push_back(item);
+                    continue;
+                }
+                if (command_.empty() || !has(*app_.get_subcommand(command_), item.name)) continue;
+                item.parents = {command_};
+            }
+            if (item.parents.front() != command_) continue;
+            const char* variable = std::getenv(variable_name(item.name).c_str());
+            if (variable == nullptr || *variable == '\0') kept.push_back(item);
+        }
+        return kept;
+    }
+
+  private:
+    static bool has(const CLI::App& app, const std::string& name) {
+        return app.get_option_no_throw("--" + name) != nullptr;
+    }
+    void check_known_somewhere(const std::string& name) const {
+        if (has(app_, name)) return;
+        for (const CLI::App* sub : app_.get_subcommands({})) {
+            if (has(*sub, name)) return;
+        }
+        fail(ErrorKind::usage, "--config: no command has an option named '{}'", name);
+    }
+
+    const CLI::App& app_;
+    std::string command_;
+};
+
+bool is_command(const CLI::App& app, const std::string& word) {
+    const auto commands = app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
+    return !commands.empty();
+}
+
+}  // namespace
+
+std::vector<std::string> rewrite_arguments(int argc, char** argv) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    for (std::string& word : words) {
+        if (word == "--") break;
+        if (word == "-ctk") word = "--cache-type-k";
+        if (word == "-ctv") word = "--cache-type-v";
+    }
+    return words;
+}
+
+std::string selected_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        if (arguments[i] == "--config") {
+            ++i;
+        } else if (is_command(app, arguments[i])) {
+            return arguments[i];
+        }
+    }
+    return "";
+}
+
+void add_environment(CLI::App& app) {
+    for (CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+            if (name != "help" && name != "output") option->envname(variable_name(name));
+        }
+    }
+    for (CLI::App* sub : app.get_subcommands({})) add_environment(*sub);
+}
+
+void add_config_file(CLI::App& app, const std::string& command) {
+    app.set_config("--config", "", "Options from this TOML or INI file; flags and TINYLLM_* variables win")
+        ->type_name("FILE")
+        ->envname("TINYLLM_CONFIG");
+    app.config_formatter(std::make_shared<ConfigFile>(app, command));
+    app.allow_config_extras(CLI::config_extras_mode::error);
+}
+
+}  // namespace tinyllm

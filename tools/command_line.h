@@ -1,0 +1,24 @@
+// What CLI11 does not do by itself: llama.cpp's two-letter flags, and flag > environment > --config FILE >
+// default.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace tinyllm {
+
+/// Words CLI11 can read: -ctk and -ctv become their long names.
+std::vector<std::string> rewrite_arguments(int argc, char** argv);
+
+/// The first word that names a sub-command; empty if there is none.
+std::string selected_command(const CLI::App& app, const std::vector<std::string>& arguments);
+
+/// Gives every long option of `app` its variable: --top-k reads TINYLLM_TOP_K.
+void add_environment(CLI::App& app);
+
+/// Adds --config FILE (TOML or INI). Keys at the top apply to whatever command has them; a section [run] to
+/// `run` alone.
+void add_config_file(CLI::App& app, const std::string& command);
+
+}  // namespace tinyllm

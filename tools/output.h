@@ -1,0 +1,67 @@
+// Results on their way out: tables in every --format, standard output whose failures are noticed, files that
+// appear whole.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tinyllm {
+
+/// Keeps keys in the order they were written.
+using Json = nlohmann::ordered_json;
+
+enum class Format { table, md, csv, json, jsonl };
+
+struct OutputOptions {
+    Format format = Format::table;
+    std::string path;  ///< empty: standard output
+    bool json() const { return format == Format::json || format == Format::jsonl; }
+};
+
+/// Adds --format, --json and -o/--output.
+void add_output_options(CLI::App& app, OutputOptions& options);
+
+struct Column {
+    std::string key;    ///< of the rows' objects; also csv's header
+    std::string title;  ///< over the column of table and md
+    int decimals = 2;   ///< of floating-point cells in table and md
+};
+
+/// `rows` are JSON objects. table, md and csv show `columns` (null and absent cells as "-", in csv empty);
+/// json and jsonl give the rows whole.
+struct Table {
+    std::vector<Column> columns;
+    std::vector<Json> rows;
+};
+
+std::string render(const Table& table, Format format);
+
+/// One line per document. Floats round-trip; non-finite ones become null; invalid UTF-8 becomes U+FFFD.
+std::string dump_json(const Json& document);
+/// The same, indented for reading.
+std::string dump_json_pretty(const Json& document);
+
+/// Thrown when the reader of standard output left; main() ends quietly.
+struct ClosedPipe {};
+
+/// Writes to standard output and flushes it. Throws Error(runtime) with the system's reason, or ClosedPipe.
+void print(std::string_view text);
+
+/// Flushes what other ways of writing left; throws as print() does. For main().
+void finish_standard_output();
+
+/// Writes a file under a temporary name, then renames it. What is no regular file (a pipe, a device) is
+/// written in place. Throws Error(runtime) with the path and the system's reason.
+void write_file(const std::string& path, std::string_view bytes);
+
+/// The file's bytes, untouched. "-" reads standard input. Throws Error(not_found), or Error(runtime) if it
+/// cannot be read.
+std::string read_file(const std::string& path);
+
+/// print(), or write_file() where -o was given.
+void deliver(const OutputOptions& options, std::string_view text);
+
+}  // namespace tinyllm

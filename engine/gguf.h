@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,8 +32,8 @@ class GgufFile : public TensorSource {
     const std::vector<std::pair<std::string, GgufValue>>& metadata() const;
     const GgufValue* find_value(std::string_view key) const;
 
-    /// Typed access. The one-argument forms throw Error(corrupt) naming key, expected and found type; absent keys throw
-    /// unless a default is given.
+    /// Typed access. The one-argument forms throw Error(corrupt) naming key, expected and found type; absent
+    /// keys throw unless a default is given.
     std::int64_t integer(std::string_view key, std::optional<std::int64_t> otherwise = {}) const;
     double number(std::string_view key, std::optional<double> otherwise = {}) const;
     bool boolean(std::string_view key, std::optional<bool> otherwise = {}) const;
@@ -41,6 +42,8 @@ class GgufFile : public TensorSource {
     const std::vector<std::string_view>* strings(std::string_view key) const;
     const std::vector<std::int64_t>* integers(std::string_view key) const;
     const std::vector<double>* numbers(std::string_view key) const;
+    /// Type and value as stored; empty if absent.
+    std::span<const std::byte> encoded(std::string_view key) const;
 
     std::span<const TensorView> tensors() const override;
     void release(const TensorView& tensor) const override;
@@ -49,11 +52,12 @@ class GgufFile : public TensorSource {
     MappedFile file_;
     std::uint32_t version_ = 0;
     std::vector<std::pair<std::string, GgufValue>> metadata_;
+    std::vector<std::span<const std::byte>> encoded_;  // of metadata_
     std::vector<TensorView> tensors_;
 };
 
-/// Collects metadata and tensor descriptions, then writes a v3 file. Tensor data is asked for one tensor at a time, so that memory
-/// stays at one tensor. The file appears under its name only when it is complete.
+/// Collects metadata and tensor descriptions, then writes a v3 file. Tensor data is asked for one tensor at a
+/// time, so that memory stays at one tensor. The file appears under its name only when it is complete.
 class GgufWriter {
   public:
     void set_u32(std::string key, std::uint32_t value);

@@ -3,15 +3,13 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 
+#include "engine/json_file.h"
+#include "engine/safetensors.h"
 #include "engine/tensor_source.h"
 
 namespace tinyllm {
-
-/// Reads a JSON file with all its errors turned into Error(corrupt) naming file and byte. Nesting deeper than 64 is refused.
-nlohmann::json read_json_file(const std::string& path);
 
 class HfFolder {
   public:
@@ -23,7 +21,8 @@ class HfFolder {
     /// Null JSON if the file is absent.
     const nlohmann::json& generation_config() const { return generation_config_; }
 
-    /// model.safetensors, or the shards of model.safetensors.index.json. Throws Error: not_found (naming what was looked for), corrupt.
+    /// model.safetensors, or the shards of model.safetensors.index.json. Throws Error: not_found (naming what
+    /// was looked for), corrupt.
     std::unique_ptr<TensorSource> open_tensors() const;
 
   private:
@@ -31,8 +30,5 @@ class HfFolder {
     nlohmann::json config_;
     nlohmann::json generation_config_;
 };
-
-/// One .safetensors file. Format: https://github.com/huggingface/safetensors#format
-std::unique_ptr<TensorSource> open_safetensors(const std::string& path);
 
 }  // namespace tinyllm

@@ -16,8 +16,10 @@ struct TensorView {
     std::string name;
     DType type = DType::f32;
     std::vector<std::int64_t> shape;  // outermost first, as PyTorch prints it; GGUF's dims reversed
-    std::span<const std::byte> data;  // row-major
+    std::span<const std::byte> data;  // row-major; in .safetensors files it may be unaligned
     std::string file;                 // for messages
+    std::string unsupported =
+        {};  // the stored type's name if this build cannot read it; then `type` means nothing
 };
 
 /// Throws Error(unsupported) when asked for a tensor whose type this build does not have.
@@ -32,5 +34,11 @@ class TensorSource {
     /// Null if absent.
     const TensorView* find(std::string_view name) const;
 };
+
+/// Throws Error(unsupported) naming tensor and type if this build cannot read it.
+void require_supported(const TensorView& tensor);
+
+/// Elements of the tensor.
+std::int64_t element_count(const TensorView& tensor);
 
 }  // namespace tinyllm

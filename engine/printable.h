@@ -1,0 +1,28 @@
+// Names from untrusted files, made safe for a one-line message.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tinyllm {
+
+/// Control characters and bytes outside ASCII become \xNN; longer than 80 bytes is cut and marked "...".
+inline std::string printable(std::string_view text) {
+    constexpr std::size_t kMost = 80;
+    constexpr char kHex[] = "0123456789abcdef";
+    std::string out;
+    for (const char c : text.substr(0, kMost)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte < 0x7f) {
+            out += c;
+        } else {
+            out += "\\x";
+            out += kHex[byte >> 4];
+            out += kHex[byte & 15];
+        }
+    }
+    if (text.size() > kMost) out += "...";
+    return out;
+}
+
+}  // namespace tinyllm

@@ -48,7 +48,7 @@ class Builder {
             if (const auto colon = reason.find(": ", head); colon != reason.npos)
                 reason.remove_prefix(colon + 2);
         }
-        fail(ErrorKind::corrupt, "{}: byte {}: {}", what_, byte, printable(reason));
+        fail(ErrorKind::corrupt, "{}: byte {}: {}", what_, byte, printable(reason, 300));
     }
 
   private:

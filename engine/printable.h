@@ -6,12 +6,11 @@
 
 namespace tinyllm {
 
-/// Control characters and bytes outside ASCII become \xNN; longer than 80 bytes is cut and marked "...".
-inline std::string printable(std::string_view text) {
-    constexpr std::size_t kMost = 80;
+/// Control characters and bytes outside ASCII become \xNN; longer than `most` bytes is cut and marked "...".
+inline std::string printable(std::string_view text, std::size_t most = 80) {
     constexpr char kHex[] = "0123456789abcdef";
     std::string out;
-    for (const char c : text.substr(0, kMost)) {
+    for (const char c : text.substr(0, most)) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte >= 0x20 && byte < 0x7f) {
             out += c;
@@ -21,7 +20,7 @@ inline std::string printable(std::string_view text) {
             out += kHex[byte & 15];
         }
     }
-    if (text.size() > kMost) out += "...";
+    if (text.size() > most) out += "...";
     return out;
 }
 

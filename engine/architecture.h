@@ -54,6 +54,8 @@ struct Architecture {
     std::string_view hf_prefix;
     /// Hugging Face names of buffers that old checkpoints carry and nobody needs.
     std::vector<std::string_view> hf_ignored;
+    /// GGUF tensors that from_gguf reads into the config.
+    std::vector<std::string_view> gguf_in_config;
 };
 
 /// Null if there is none.

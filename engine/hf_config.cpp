@@ -130,6 +130,11 @@ void HfConfig::wrong_type(std::string_view key, std::string_view expected) const
     fail(ErrorKind::corrupt, "{}: key {}{}: expected {}, found {}", file_, place_, key, expected, shown(*it));
 }
 
+bool HfConfig::contains(std::string_view key) const {
+    read_.emplace(key);
+    return json_.contains(key);
+}
+
 bool HfConfig::has(std::string_view key) const {
     return find(key) != nullptr;
 }

@@ -22,6 +22,9 @@ class HfConfig {
 
     const std::string& file() const { return file_; }
 
+    /// Whether the key stands there at all, null included: transformers gives absent keys its class's
+    /// default. Marks it as read.
+    bool contains(std::string_view key) const;
     /// Present and not null. Marks the key as read.
     bool has(std::string_view key) const;
 

@@ -34,6 +34,7 @@ struct ModelInfo {
     int threads = 1;
     double load_ms = 0;
     std::vector<Token> eos;             ///< ends generation: generation_config.json, config.json or GGUF
+    std::vector<std::string> notes;     ///< one line per tensor that did not get ModelOptions::type
 };
 
 class Backend;

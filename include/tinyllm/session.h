@@ -35,7 +35,7 @@ struct Score {
     bool is_greedy = false;   ///< every continuation token was the most likely one
 };
 
-/// Continuations of one context. Each holds at least one token; the context may be empty only for next_logits-free use.
+/// Continuations of one context. The context and every continuation hold at least one token.
 struct ScoreRequest {
     std::vector<Token> context;
     std::vector<std::vector<Token>> continuations;

@@ -1,0 +1,194 @@
+#include "tinyllm/session.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "engine/fail.h"
+#include "engine/session_state.h"
+
+namespace tinyllm {
+
+void Session::State::check_tokens(std::span<const Token> asked) const {
+    const std::int64_t vocab = model->network().config.vocab_size;
+    for (const Token token : asked) {
+        if (token < 0 || token >= vocab) {
+            fail(ErrorKind::usage, "token {} is outside the model's vocabulary of {}", token, vocab);
+        }
+    }
+}
+
+void Session::State::keep_hidden(std::int32_t row) {
+    const std::int64_t width = decoder->head_width();
+    if (!hidden || hidden.use_count() > 1)
+        hidden = backend().allocate(static_cast<std::size_t>(width) * sizeof(float));
+    backend().norm({1, width, decoder->hidden(row), Norm{}, reinterpret_cast<float*>(hidden.get())});
+    has_hidden = true;
+    has_logits = false;
+}
+
+void Session::State::run(std::span<const Token> added) {
+    if (added.empty()) return;
+    const Job job{&sequence, added};
+    has_hidden = has_logits = false;
+    try {
+        decoder->run({&job, 1}, options.chunk, [&](std::span<const JobRows> rows) {
+            const JobRows& part = rows.back();
+            tokens.insert(tokens.end(), added.begin() + part.offset, added.begin() + part.offset + part.n);
+            if (part.offset + part.n == std::ssize(added)) keep_hidden(part.first_row + part.n - 1);
+        });
+    } catch (...) {
+        sequence.truncate(std::ssize(tokens));  // what did not run to its end does not count
+        throw;
+    }
+}
+
+Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options) {
+    const std::int64_t own = model->info().context;
+    if (options.context < 0) fail(ErrorKind::usage, "context: expected 0 or more, found {}", options.context);
+    if (options.chunk < 1) fail(ErrorKind::usage, "chunk: expected 1 or more, found {}", options.chunk);
+    if (options.context > own) {
+        fail(ErrorKind::usage, "context: the model was made for {} positions, asked for {}", own,
+             options.context);
+    }
+    const DType type = model->exact() ? DType::f32 : DType::f16;
+    Backend& backend = model->backend();
+    const std::lock_guard lock(backend.mutex());
+    auto decoder = Decoder::shared(model->network(), backend, options.k_type.value_or(type),
+                                   options.v_type.value_or(type));
+    Sequence sequence(decoder->pool());
+    state_.reset(new State{std::move(model),
+                           options,
+                           options.context ? options.context : own,
+                           std::move(decoder),
+                           std::move(sequence),
+                           {},
+                           nullptr,
+                           false,
+                           {},
+                           false});
+}
+
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::prefill(std::span<const Token> tokens) {
+    State& s = *state_;
+    const std::int64_t end = s.sequence.length() + static_cast<std::int64_t>(tokens.size());
+    if (end > s.context) {
+        fail(ErrorKind::usage, "the context of {} positions cannot hold {} tokens behind the {} it has",
+             s.context, tokens.size(), s.sequence.length());
+    }
+    s.check_tokens(tokens);
+    const std::lock_guard lock(s.backend().mutex());
+    s.run(tokens);
+}
+
+std::span<const float> Session::logits() {
+    State& s = *state_;
+    if (!s.has_hidden)
+        fail(ErrorKind::usage, "logits: nothing was run since the session was made or truncated");
+    if (!s.has_logits) {
+        const std::lock_guard lock(s.backend().mutex());
+        s.logits.resize(static_cast<std::size_t>(s.model->network().config.vocab_size));
+        s.decoder->logits_of(reinterpret_cast<const float*>(s.hidden.get()), s.logits.data());
+        s.has_logits = true;
+    }
+    return s.logits;
+}
+
+std::vector<Token> Session::generate(const GenerateOptions& options,
+                                     const std::function<bool(Token)>& on_token) {
+    State& s = *state_;
+    Sampler sampler(options.sampler);
+    const std::vector<Token>& eos = s.model->info().eos;
+    std::vector<Token> out;
+    while (static_cast<std::int64_t>(out.size()) < options.max_tokens) {
+        const Token token = sampler.sample(logits(), s.tokens);
+        if (!options.ignore_eos && std::ranges::count(eos, token)) break;
+        out.push_back(token);
+        const bool more = !on_token || on_token(token);
+        if (s.sequence.length() == s.context) break;
+        const std::lock_guard lock(s.backend().mutex());
+        s.run({&token, 1});
+        if (!more) break;
+    }
+    return out;
+}
+
+void Session::truncate(std::int64_t n) {
+    State& s = *state_;
+    if (n < 0 || n > s.sequence.length()) {
+        fail(ErrorKind::usage, "truncate: expected 0 to {} positions, found {}", s.sequence.length(), n);
+    }
+    if (n == s.sequence.length()) return;
+    s.sequence.truncate(n);
+    s.tokens.resize(static_cast<std::size_t>(n));
+    s.has_hidden = s.has_logits = false;
+}
+
+std::int64_t Session::position() const {
+    return state_->sequence.length();
+}
+
+Session Session::fork() const {
+    Session copy(state_->model, state_->options);
+    *copy.state_ = *state_;
+    return copy;
+}
+
+void Session::decode_batch(std::span<Session* const> sessions, std::span<const Token> tokens) {
+    if (sessions.size() != tokens.size()) {
+        fail(ErrorKind::usage, "decode_batch: {} sessions but {} tokens", sessions.size(), tokens.size());
+    }
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        const State& s = *sessions[i]->state_;
+        if (s.model != sessions[0]->state_->model)
+            fail(ErrorKind::usage, "decode_batch: sessions of different models");
+        if (std::ranges::count(sessions, sessions[i]) > 1)
+            fail(ErrorKind::usage, "decode_batch: a session stands there twice");
+        if (s.sequence.length() >= s.context) {
+            fail(ErrorKind::usage, "the context of {} positions is full", s.context);
+        }
+        s.check_tokens(tokens.subspan(i, 1));
+    }
+    if (sessions.empty()) return;
+    const std::lock_guard lock(sessions[0]->state_->backend().mutex());
+    // Sessions with the same kind of cache share a decoder and run together.
+    std::vector<bool> done(sessions.size());
+    for (std::size_t first = 0; first < sessions.size(); ++first) {
+        if (done[first]) continue;
+        Decoder& decoder = *sessions[first]->state_->decoder;
+        std::vector<Job> jobs;
+        std::vector<std::size_t> of;
+        for (std::size_t i = first; i < sessions.size(); ++i) {
+            State& s = *sessions[i]->state_;
+            if (s.decoder.get() != &decoder) continue;
+            jobs.push_back({&s.sequence, tokens.subspan(i, 1)});
+            of.push_back(i);
+            done[i] = true;
+        }
+        decoder.run(jobs, sessions[first]->state_->options.chunk, [&](std::span<const JobRows> rows) {
+            for (const JobRows& row : rows) {
+                State& s = *sessions[of[row.job]]->state_;
+                s.tokens.push_back(tokens[of[row.job]]);
+                s.keep_hidden(row.first_row);
+            }
+        });
+    }
+}
+
+const Model& Session::model() const {
+    return *state_->model;
+}
+std::int64_t Session::context() const {
+    return state_->context;
+}
+
+MemoryUse Session::memory() const {
+    const std::lock_guard lock(state_->backend().mutex());
+    return {state_->model->info().weight_bytes, state_->decoder->pool()->bytes(),
+            state_->decoder->scratch_bytes()};
+}
+
+}  // namespace tinyllm

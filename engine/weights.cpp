@@ -1,0 +1,226 @@
+#include "engine/weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/fail.h"
+#include "kernels/quant.h"
+
+namespace tinyllm {
+namespace {
+
+std::string show(const std::vector<std::int64_t>& shape) {
+    return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+void check_shape(const TensorView& view, const std::vector<std::int64_t>& expected) {
+    if (view.shape == expected) return;
+    fail(ErrorKind::corrupt, "{}: tensor {}: expected shape {}, found {}", view.file, view.name,
+         show(expected), show(view.shape));
+}
+
+void check_finite(const TensorView& view) {
+    if (all_finite(view)) return;
+    fail(ErrorKind::corrupt, "{}: tensor {}: expected finite values, found NaN or infinity", view.file,
+         view.name);
+}
+
+// The part's rows in `type`, in the engine's order: what pack would read, rounded.
+std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
+    const TypeTraits& from = traits(raw.type);
+    const TypeTraits& to = traits(type);
+    const std::size_t in_row = row_bytes(raw.type, raw.cols);
+    const std::size_t out_row = row_bytes(type, raw.cols);
+    std::vector<std::byte> out(static_cast<std::size_t>(raw.rows) * out_row);
+    std::vector<float> row(static_cast<std::size_t>(raw.cols));
+    const auto stored_rows = static_cast<std::size_t>(raw.stored_rows ? raw.stored_rows : raw.rows);
+    for (std::size_t r = 0; r < static_cast<std::size_t>(raw.rows); ++r) {
+        const auto stored = raw.row_order.empty() ? r : static_cast<std::size_t>(raw.row_order[r]);
+        if (raw.transposed) {
+            for (std::size_t c = 0; c < row.size(); ++c) {
+                from.to_f32(raw.data + (c * stored_rows + stored) * from.block_bytes, &row[c], 1);
+            }
+        } else {
+            from.to_f32(raw.data + stored * in_row, row.data(), raw.cols);
+        }
+        to.from_f32(row.data(), out.data() + r * out_row, raw.cols);
+    }
+    return out;
+}
+
+}  // namespace
+
+DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols,
+                  std::string* note) {
+    if (gguf_name == "position_embd.weight") {
+        if (note && stored != asked)
+            *note = fmt::format("{}: a table of positions stays {}", gguf_name, dtype_name(stored));
+        return stored;
+    }
+    if (cols % dtype_block(asked) == 0) return asked;
+    if (note) {
+        *note = fmt::format("{}: {} columns are no multiple of {}'s block of {}: f16", gguf_name, cols,
+                            dtype_name(asked), dtype_block(asked));
+    }
+    return DType::f16;
+}
+
+std::vector<float> to_f32(const TensorView& tensor) {
+    const TypeTraits& type = traits(tensor.type);
+    std::vector<float> values(tensor.data.size() / type.block_bytes * static_cast<std::size_t>(type.block));
+    type.to_f32(tensor.data.data(), values.data(), std::ssize(values));
+    return values;
+}
+
+WeightLoader::WeightLoader(const Architecture& architecture, const Config& config, const TensorSource& source,
+                           FileForm form, Backend& backend, std::optional<DType> type)
+    : architecture_(architecture),
+      config_(config),
+      source_(source),
+      form_(form),
+      backend_(backend),
+      type_(type) {
+    for (const TensorView& view : source.tensors()) {
+        const bool hf = form == FileForm::hugging_face;
+        if (hf && is_ignored_hf_name(architecture, config, view.name)) {
+            if (match_hf_name(architecture, view.name).rule)
+                check_shape(view, {config.vocab_size, config.dim});
+            continue;
+        }
+        if (!hf && std::ranges::count(architecture.gguf_in_config, view.name)) continue;
+        const RuleMatch match =
+            hf ? match_hf_name(architecture, view.name) : match_gguf_name(architecture, view.name);
+        if (!match.rule || match.layer >= config.n_layers) {
+            fail(ErrorKind::corrupt, "{}: tensor {} has no place in a {} of {} layers", view.file, view.name,
+                 architecture.name, config.n_layers);
+        }
+        const auto [it, fresh] =
+            bound_.try_emplace(layer_name(match.rule->gguf, match.layer), Bound{&view, match.rule, false});
+        if (!fresh) {
+            fail(ErrorKind::corrupt, "{}: tensors {} and {} are the same weight", view.file,
+                 it->second.view->name, view.name);
+        }
+    }
+}
+
+WeightLoader::Bound& WeightLoader::find(const std::string& gguf_name) {
+    const auto it = bound_.find(gguf_name);
+    if (it != bound_.end()) {
+        it->second.used = true;
+        return it->second;
+    }
+    std::string stored = gguf_name;
+    if (form_ == FileForm::hugging_face) {
+        const RuleMatch match = match_gguf_name(architecture_, gguf_name);
+        if (match.rule) stored = layer_name(match.rule->hf, match.layer);
+    }
+    fail(ErrorKind::corrupt, "{}: tensor {} is missing", config_.file, stored);
+}
+
+Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, std::int64_t layer,
+                          bool keep_type) {
+    std::vector<RawMatrix> raws;
+    std::vector<const TensorView*> views;
+    std::vector<std::vector<std::byte>> converted(parts.size());
+    for (const WeightPart& part : parts) {
+        const std::string name = layer_name(std::string(part.name) + ".weight", layer);
+        const Bound& bound = find(name);
+        const TensorView& view = *bound.view;
+        const bool hf = form_ == FileForm::hugging_face;
+        const bool transposed = hf && bound.rule->hf_transposed;
+        check_shape(view, transposed ? std::vector{cols, part.rows} : std::vector{part.rows, cols});
+        if (transposed && dtype_block(view.type) != 1) {
+            fail(ErrorKind::unsupported, "{}: tensor {}: a transposed {} weight", view.file, view.name,
+                 dtype_name(view.type));
+        }
+        check_finite(view);
+        const RowOrder order = hf ? bound.rule->hf_rows : bound.rule->gguf_rows;
+        RawMatrix raw{view.type, part.rows, cols, view.data.data(), transposed, {}, 0};
+        if (order) raw.row_order = order(config_);
+        std::string note;
+        const DType type =
+            type_ && !keep_type ? weight_type(name, *type_, view.type, cols, &note) : view.type;
+        if (!note.empty()) totals_.notes.push_back(note);
+        if (type != view.type) {
+            std::vector<std::byte>& rounded = converted[raws.size()];
+            rounded = convert(raw, type);
+            raw = {type, part.rows, cols, rounded.data(), false, {}, 0};
+            source_.release(view);
+        }
+        totals_.parameters += part.rows * cols;
+        totals_.parameters_by_type[type] += part.rows * cols;
+        raws.push_back(std::move(raw));
+        views.push_back(&view);
+    }
+    Matrix matrix = backend_.pack(raws, [&](std::size_t i) {
+        source_.release(*views[i]);
+        std::vector<std::byte>().swap(converted[i]);
+    });
+    totals_.bytes += static_cast<std::int64_t>(matrix.bytes);
+    return matrix;
+}
+
+Matrix WeightLoader::matrix(std::initializer_list<WeightPart> parts, std::int64_t cols, std::int64_t layer) {
+    return pack({parts.begin(), parts.size()}, cols, layer, false);
+}
+
+Matrix WeightLoader::table(std::string_view name, std::int64_t rows, std::int64_t cols) {
+    const WeightPart part{name, rows};
+    return pack({&part, 1}, cols, -1, true);
+}
+
+Linear WeightLoader::linear(std::initializer_list<WeightPart> parts, std::int64_t cols, bool bias,
+                            std::int64_t layer) {
+    Linear linear{matrix(parts, cols, layer)};
+    if (bias) linear.bias = vector({parts.begin(), parts.size()}, ".bias", layer);
+    return linear;
+}
+
+Norm WeightLoader::norm(NormKind kind, std::string_view name, std::int64_t dim, std::int64_t layer) {
+    const WeightPart part{name, dim};
+    Norm norm{kind, config_.norm_eps, vector({&part, 1}, ".weight", layer), nullptr};
+    if (kind == NormKind::layer) norm.bias = vector({&part, 1}, ".bias", layer);
+    return norm;
+}
+
+const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string_view suffix,
+                                  std::int64_t layer) {
+    std::int64_t total = 0;
+    for (const WeightPart& part : parts) total += part.rows;
+    const std::shared_ptr<std::byte> memory =
+        backend_.allocate(static_cast<std::size_t>(total) * sizeof(float));
+    auto* out = reinterpret_cast<float*>(memory.get());
+    for (const WeightPart& part : parts) {
+        const Bound& bound = find(layer_name(fmt::format("{}{}", part.name, suffix), layer));
+        const TensorView& view = *bound.view;
+        check_shape(view, {part.rows});
+        if (dtype_block(view.type) != 1) {
+            fail(ErrorKind::unsupported, "{}: tensor {}: expected f32, f16 or bf16, found {}", view.file,
+                 view.name, dtype_name(view.type));
+        }
+        check_finite(view);
+        const RowOrder order = form_ == FileForm::hugging_face ? bound.rule->hf_rows : bound.rule->gguf_rows;
+        std::vector<float> values(static_cast<std::size_t>(part.rows));
+        traits(view.type).to_f32(view.data.data(), values.data(), part.rows);
+        const std::vector<std::int32_t> rows = order ? order(config_) : std::vector<std::int32_t>{};
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            *out++ = values[rows.empty() ? i : static_cast<std::size_t>(rows[i])];
+        }
+        source_.release(view);
+    }
+    totals_.parameters += total;
+    totals_.parameters_by_type[DType::f32] += total;
+    totals_.bytes += total * static_cast<std::int64_t>(sizeof(float));
+    memory_.push_back(memory);
+    return reinterpret_cast<const float*>(memory.get());
+}
+
+void WeightLoader::finish() {
+    for (const auto& [name, bound] : bound_) {
+        if (bound.used) continue;
+        fail(ErrorKind::corrupt, "{}: tensor {} is left over: the configuration has no place for it",
+             bound.view->file, bound.view->name);
+    }
+}
+
+}  // namespace tinyllm

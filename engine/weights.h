@@ -1,0 +1,100 @@
+// From a file's tensors to packed matrices and f32 vectors. An architecture asks by GGUF name and expected
+// shape; every tensor must be asked for exactly once, none may be missing or left over.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/architecture.h"
+#include "engine/config.h"
+#include "engine/tensor_source.h"
+#include "kernels/backend.h"
+
+namespace tinyllm {
+
+/// One tensor of a stack: `rows` outputs.
+struct WeightPart {
+    std::string_view name;  // without ".weight" or ".bias"
+    std::int64_t rows = 0;
+};
+
+/// y = w x + bias
+struct Linear {
+    Matrix w;
+    const float* bias = nullptr;  // (w.rows) or null
+};
+
+enum class FileForm { hugging_face, gguf };
+
+/// What loading found, for ModelInfo.
+struct WeightTotals {
+    std::int64_t parameters = 0;
+    std::int64_t bytes = 0;  // in memory
+    std::map<DType, std::int64_t> parameters_by_type;
+    std::vector<std::string> notes;  // one line per tensor that did not get the type asked for
+};
+
+class WeightLoader {
+  public:
+    /// `type`: round the matrices to it; nothing: as stored.
+    WeightLoader(const Architecture& architecture, const Config& config, const TensorSource& source,
+                 FileForm form, Backend& backend, std::optional<DType> type);
+
+    /// The stacked `parts`, each "<name>.weight" of (rows, cols); '#' in a name is the layer.
+    Matrix matrix(std::initializer_list<WeightPart> parts, std::int64_t cols, std::int64_t layer = -1);
+    /// As matrix(), and the stacked "<name>.bias" if `bias`.
+    Linear linear(std::initializer_list<WeightPart> parts, std::int64_t cols, bool bias,
+                  std::int64_t layer = -1);
+    /// "<name>.weight" of (dim), and "<name>.bias" for a layer norm.
+    Norm norm(NormKind kind, std::string_view name, std::int64_t dim, std::int64_t layer = -1);
+    /// A matrix that keeps its stored type whatever type was asked for: position tables.
+    Matrix table(std::string_view name, std::int64_t rows, std::int64_t cols);
+
+    /// Throws Error(corrupt) naming a tensor nobody asked for.
+    void finish();
+
+    const WeightTotals& totals() const { return totals_; }
+    /// What holds the vectors; the network keeps it.
+    std::vector<std::shared_ptr<const void>> take_memory() { return std::move(memory_); }
+
+  private:
+    struct Bound {
+        const TensorView* view = nullptr;
+        const TensorRule* rule = nullptr;
+        bool used = false;
+    };
+    Bound& find(const std::string& gguf_name);
+    Matrix pack(std::span<const WeightPart> parts, std::int64_t cols, std::int64_t layer, bool keep_type);
+    const float* vector(std::span<const WeightPart> parts, std::string_view suffix, std::int64_t layer);
+
+    const Architecture& architecture_;
+    const Config& config_;
+    const TensorSource& source_;
+    FileForm form_;
+    Backend& backend_;
+    std::optional<DType> type_;
+    std::map<std::string, Bound, std::less<>> bound_;  // by GGUF name
+    WeightTotals totals_;
+    std::vector<std::shared_ptr<const void>> memory_;
+};
+
+/// The type a 2-D weight of `cols` inputs gets when `asked` for: `asked`, or f16 where its block does not
+/// divide `cols`, or `stored` for tables of positions, which llama.cpp never quantizes. Says why in `note`
+/// when it is not `asked`.
+DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols,
+                  std::string* note);
+
+/// The values of a plain or quantized tensor, in stored order.
+std::vector<float> to_f32(const TensorView& tensor);
+
+/// Whether every value of a tensor is finite. Of quantized blocks only the scales are looked at: they alone
+/// can be otherwise.
+bool all_finite(const TensorView& tensor);
+
+}  // namespace tinyllm

@@ -1,0 +1,235 @@
+// Small random models against what transformers computes in fp32: models/ holds both, made by
+// make_goldens.py.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tinyllm/tinyllm.h"
+
+namespace tinyllm {
+namespace {
+
+namespace fs = std::filesystem;
+using Tokens = std::vector<Token>;
+
+constexpr double kTolerance = 1e-4;
+
+/// differential.py points this at models it has just made.
+std::string models() {
+    const char* given = std::getenv("TINYLLM_GOLDEN_MODELS");
+    return given ? given : TINYLLM_TEST_DIR "/models";
+}
+
+std::vector<std::string> cases() {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(models())) names.push_back(entry.path().filename());
+    std::ranges::sort(names);
+    return names;
+}
+
+/// A model of tests/golden/models on a device.
+class Golden : public testing::TestWithParam<std::tuple<std::string, std::string>> {
+  protected:
+    Golden() : folder_(models() + "/" + std::get<0>(GetParam())) {
+        std::ifstream file(folder_ + "/expected.json");
+        expected_ = nlohmann::json::parse(file);
+        prompt_ = expected_["prompt"].get<Tokens>();
+    }
+
+    std::shared_ptr<const Model> load(ModelOptions options = {}) const {
+        options.device = std::get<1>(GetParam());
+        options.exact = true;
+        options.tokenizer = false;
+        return Model::load(folder_, options);
+    }
+
+    /// The logits behind every token of the prompt, one step each.
+    std::vector<std::vector<float>> step_by_step(const std::shared_ptr<const Model>& model) const {
+        Session session(model);
+        std::vector<std::vector<float>> rows;
+        for (const Token token : prompt_) {
+            session.prefill({&token, 1});
+            rows.emplace_back(session.logits().begin(), session.logits().end());
+        }
+        return rows;
+    }
+
+    std::vector<ScoreRequest> requests() const {
+        std::vector<ScoreRequest> out;
+        for (const auto& request : expected_["requests"]) {
+            out.push_back(
+                {request["context"].get<Tokens>(), request["continuations"].get<std::vector<Tokens>>()});
+        }
+        return out;
+    }
+
+    std::string folder_;
+    nlohmann::json expected_;
+    Tokens prompt_;
+};
+
+std::vector<float> logits_behind(Session& session, const Tokens& tokens) {
+    session.prefill(tokens);
+    return {session.logits().begin(), session.logits().end()};
+}
+
+TEST_P(Golden, LogitsOfEveryPosition) {
+    const auto found = step_by_step(load());
+    const auto expected = expected_["logits"].get<std::vector<std::vector<float>>>();
+    const std::size_t skipped = found.size() - expected.size();
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_EQ(expected[i].size(), found[i + skipped].size());
+        for (std::size_t v = 0; v < expected[i].size(); ++v) {
+            ASSERT_NEAR(expected[i][v], found[i + skipped][v], kTolerance)
+                << "position " << i + skipped << ", token " << v;
+        }
+    }
+}
+
+TEST_P(Golden, PrefillInAnyChunksEqualsSteps) {
+    const auto model = load();
+    const auto steps = step_by_step(model);
+    for (const std::int32_t chunk : {512, 7, 1}) {
+        Session session(model, {.context = 0, .k_type = {}, .v_type = {}, .chunk = chunk});
+        EXPECT_EQ(logits_behind(session, prompt_), steps.back()) << "chunk " << chunk;
+        EXPECT_EQ(session.position(), std::ssize(prompt_));
+    }
+}
+
+TEST_P(Golden, GreedyText) {
+    Session session(load());
+    session.prefill(prompt_);
+    const Tokens expected = expected_["greedy"].get<Tokens>();
+    Tokens streamed;
+    const Tokens found = session.generate(
+        {.max_tokens = std::ssize(expected), .sampler = {}, .ignore_eos = true}, [&](Token t) {
+            streamed.push_back(t);
+            return true;
+        });
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(streamed, expected);
+}
+
+TEST_P(Golden, LogLikelihoods) {
+    Session session(load());
+    const auto scores = session.loglikelihood(requests());
+    for (std::size_t r = 0; r < scores.size(); ++r) {
+        const auto& expected = expected_["requests"][r]["scores"];
+        ASSERT_EQ(scores[r].size(), expected.size());
+        for (std::size_t i = 0; i < scores[r].size(); ++i) {
+            const double logprob = expected[i]["logprob"];
+            EXPECT_NEAR(scores[r][i].logprob, logprob, kTolerance + 1e-5 * std::abs(logprob))
+                << r << " " << i;
+            EXPECT_EQ(scores[r][i].is_greedy, expected[i]["is_greedy"].get<bool>()) << r << " " << i;
+            EXPECT_EQ(scores[r][i].n_tokens, std::ssize(requests()[r].continuations[i]));
+        }
+    }
+}
+
+TEST_P(Golden, ScoresAreTheSameAloneAndInAnyBatch) {
+    const auto model = load();
+    Session session(model);
+    const auto together = session.loglikelihood(requests());
+    for (const std::int32_t chunk : {512, 3}) {
+        Session other(model, {.context = 0, .k_type = {}, .v_type = {}, .chunk = chunk});
+        for (std::size_t r = 0; r < together.size(); ++r) {
+            const ScoreRequest whole = requests()[r];
+            for (std::size_t i = 0; i < whole.continuations.size(); ++i) {
+                const ScoreRequest one{whole.context, {whole.continuations[i]}};
+                const Score alone = other.loglikelihood({&one, 1})[0][0];
+                EXPECT_EQ(alone.logprob, together[r][i].logprob) << r << " " << i;
+                EXPECT_EQ(alone.is_greedy, together[r][i].is_greedy);
+            }
+        }
+    }
+    EXPECT_EQ(session.position(), 0);
+}
+
+TEST_P(Golden, TokenLogprobsAgreeWithLogits) {
+    const auto model = load();
+    const auto steps = step_by_step(model);
+    Session session(model, {.context = 0, .k_type = {}, .v_type = {}, .chunk = 6});
+    std::vector<float> next;
+    const std::vector<float> found = session.token_logprobs(prompt_, &next);
+    ASSERT_EQ(found.size(), prompt_.size() - 1);
+    EXPECT_EQ(next, steps.back());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const double best = *std::ranges::max_element(steps[i]);
+        double total = 0;
+        for (const float logit : steps[i]) total += std::exp(logit - best);
+        const double expected = steps[i][static_cast<std::size_t>(prompt_[i + 1])] - best - std::log(total);
+        EXPECT_NEAR(found[i], expected, 1e-5) << i;
+    }
+}
+
+TEST_P(Golden, ForkAndTruncate) {
+    const auto model = load();
+    const auto steps = step_by_step(model);
+    for (const std::size_t cut :
+         {std::size_t{5}, prompt_.size() / 2, std::min<std::size_t>(64, prompt_.size() - 1)}) {
+        const std::span<const Token> all = prompt_;
+        Session session(model);
+        session.prefill(all.first(cut));
+        Session fork = session.fork();
+        // Both write behind the cut, each its own.
+        const Tokens other(prompt_.rbegin(), prompt_.rend() - static_cast<std::ptrdiff_t>(cut));
+        fork.prefill(other);
+        session.prefill(all.subspan(cut));
+        EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()), steps.back())
+            << "cut " << cut;
+        fork.truncate(static_cast<std::int64_t>(cut));
+        fork.prefill(all.subspan(cut));
+        EXPECT_EQ(std::vector<float>(fork.logits().begin(), fork.logits().end()), steps.back())
+            << "cut " << cut;
+        session.truncate(static_cast<std::int64_t>(cut) - 1);
+        EXPECT_EQ(logits_behind(session, {prompt_[cut - 1]}), steps[cut - 1]) << "cut " << cut;
+    }
+}
+
+TEST_P(Golden, SessionsDecodeTogetherAsAlone) {
+    const auto model = load();
+    std::vector<Session> sessions;
+    std::vector<Tokens> texts;
+    for (std::size_t n : {std::size_t{1}, std::size_t{4}, prompt_.size() - 3}) {
+        texts.emplace_back(prompt_.begin(), prompt_.begin() + static_cast<std::ptrdiff_t>(n));
+        sessions.emplace_back(model).prefill(texts.back());
+    }
+    std::vector<Session*> pointers;
+    for (Session& session : sessions) pointers.push_back(&session);
+    for (std::int32_t step = 0; step < 3; ++step) {
+        Tokens tokens;
+        for (Tokens& text : texts) tokens.push_back(prompt_[text.size()]), text.push_back(tokens.back());
+        Session::decode_batch(pointers, tokens);
+    }
+    const auto last = Session(model).last_logits(texts);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        Session alone(model);
+        const std::vector<float> expected = logits_behind(alone, texts[i]);
+        EXPECT_EQ(std::vector<float>(sessions[i].logits().begin(), sessions[i].logits().end()), expected)
+            << i;
+        EXPECT_EQ(last[i], expected) << i;
+    }
+}
+
+TEST_P(Golden, OneThreadEqualsMany) {
+    const auto one =
+        step_by_step(load({.device = "", .threads = 1, .exact = true, .type = {}, .tokenizer = false}));
+    const auto three =
+        step_by_step(load({.device = "", .threads = 3, .exact = true, .type = {}, .tokenizer = false}));
+    EXPECT_EQ(one, three);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::Combine(testing::ValuesIn(cases()), testing::Values("ref")),
+                         [](const auto& param) {
+                             std::string name = std::get<0>(param.param) + "_" + std::get<1>(param.param);
+                             std::ranges::replace(name, '-', '_');
+                             return name;
+                         });
+
+}  // namespace
+}  // namespace tinyllm

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Writes models/<name>/: a small random model as transformers saves it, and expected.json with what transformers computes.
+
+Run with transformers 4.57; every name is one case of a config switch or a file form."""
+import json
+import pathlib
+import shutil
+import sys
+
+import torch
+
+import golden_lib
+
+HERE = pathlib.Path(__file__).parent
+GPT2 = dict(vocab_size=80, n_embd=24, n_layer=2, n_head=3, n_positions=40, bos_token_id=0, eos_token_id=0)
+LLAMA = dict(vocab_size=80, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+             max_position_embeddings=40, bos_token_id=1, eos_token_id=2)
+
+
+def without_prefix(prefix):
+    def edit(state):
+        return {name.removeprefix(prefix): t for name, t in state.items() if name != "lm_head.weight"}
+    return edit
+
+
+def old_gpt2_buffers(state):
+    """Checkpoints of transformers 2 and 3 carry the causal mask, and the tied head twice."""
+    state = dict(state)
+    for i in range(2):
+        state[f"transformer.h.{i}.attn.bias"] = torch.tril(torch.ones(40, 40, dtype=torch.float16))[None, None]
+        state[f"transformer.h.{i}.attn.masked_bias"] = torch.tensor(-1e4)
+    return state
+
+
+def old_llama_buffers(state):
+    state = dict(state)
+    for i in range(2):
+        state[f"model.layers.{i}.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+    return state
+
+
+def rope_as_transformers_5(config):
+    config["rope_parameters"] = {"rope_type": "default", "rope_theta": config.pop("rope_theta")}
+    config.pop("rope_scaling", None)
+
+
+def drop(*keys):
+    def edit(config):
+        for key in keys:
+            config.pop(key, None)
+    return edit
+
+
+def rope(kind, **settings):
+    return {"rope_scaling": {"rope_type": kind, **settings}}
+
+
+LLAMA3 = rope("llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16)
+
+# name: (family, settings, how it is saved)
+CASES = {
+    "gpt2-plain": ("gpt2", GPT2, {}),
+    "gpt2-gelu-inner-untied": ("gpt2", {**GPT2, "activation_function": "gelu", "n_inner": 32, "tie_word_embeddings": False},
+                               dict(dtype="f16")),
+    "gpt2-unscaled-sharded": ("gpt2", {**GPT2, "scale_attn_weights": False, "n_inner": 40}, dict(shard="20KB")),
+    "gpt2-scaled-by-layer": ("gpt2", {**GPT2, "scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True,
+                                      "activation_function": "relu", "n_layer": 3}, dict(dtype="bf16")),
+    "gpt2-no-prefix": ("gpt2", {**GPT2, "activation_function": "silu"},
+                       dict(dtype="f16", edit_tensors=without_prefix("transformer."))),
+    "gpt2-old-buffers": ("gpt2", {**GPT2, "activation_function": "gelu_pytorch_tanh", "layer_norm_epsilon": 1e-3},
+                         dict(dtype="bf16", edit_tensors=old_gpt2_buffers)),
+    "gpt2-blocks": ("gpt2", {**GPT2, "n_embd": 32, "n_head": 2, "n_positions": 150, "activation_function": "gelu_fast"},
+                    dict(dtype="f16", n_prompt=100)),
+    "llama-plain": ("llama", LLAMA, {}),
+    "llama-grouped-tied": ("llama", {**LLAMA, "num_attention_heads": 6, "num_key_value_heads": 2, "hidden_size": 48,
+                                     "tie_word_embeddings": True}, dict(dtype="bf16")),
+    "llama-head-dim": ("llama", {**LLAMA, "head_dim": 16, "num_key_value_heads": 1, "rms_norm_eps": 1e-3},
+                       dict(dtype="f16")),
+    "llama-llama3-sharded": ("llama", {**LLAMA, **LLAMA3, "rope_theta": 1000.0, "tie_word_embeddings": True},
+                             dict(shard="20KB")),
+    "llama-linear": ("llama", {**LLAMA, "rope_scaling": {"type": "linear", "factor": 2.5}},
+                     dict(dtype="bf16", edit_config=lambda c: c.update(rope_scaling={"type": "linear", "factor": 2.5}))),
+    "llama-biases": ("llama", {**LLAMA, "attention_bias": True, "mlp_bias": True, "hidden_act": "gelu",
+                               "num_key_value_heads": 1}, dict(dtype="f16")),
+    "llama-attention-bias": ("llama", {**LLAMA, "attention_bias": True, "hidden_act": "relu"}, dict(dtype="bf16")),
+    "llama-version-5": ("llama", {**LLAMA, "rope_theta": 500.0, "pretraining_tp": 2},
+                        dict(dtype="bf16", edit_config=rope_as_transformers_5)),
+    "llama-no-prefix": ("llama", {**LLAMA, "tie_word_embeddings": True, "num_key_value_heads": 3},
+                        dict(dtype="f16", edit_tensors=without_prefix("model."),
+                             edit_config=drop("num_key_value_heads", "head_dim"))),
+    "llama-old-buffers": ("llama", LLAMA, dict(dtype="f16", edit_tensors=old_llama_buffers)),
+    "llama-blocks": ("llama", {**LLAMA, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
+                               "intermediate_size": 64, "max_position_embeddings": 150}, dict(dtype="bf16", n_prompt=100)),
+    "mistral-window": ("mistral", {**LLAMA, "num_key_value_heads": 1, "sliding_window": 8}, {}),
+    "mistral-window-blocks": ("mistral", {**LLAMA, "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1,
+                                          "max_position_embeddings": 150, "sliding_window": 70},
+                              dict(dtype="bf16", n_prompt=100)),
+    "mistral-no-window": ("mistral", {**LLAMA, "num_key_value_heads": 3, "sliding_window": None, "head_dim": 12},
+                          dict(dtype="bf16")),
+}
+
+
+def main():
+    chosen = sys.argv[1:] or list(CASES)
+    for name in chosen:
+        family, settings, form = CASES[name]
+        form = dict(form)
+        n_prompt = form.pop("n_prompt", 20)
+        folder = HERE / "models" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        seed = sum(name.encode())
+        while True:  # greedy text must not hang on rounding
+            model = golden_lib.make_model(family, settings, seed, form.get("dtype", "f32"))
+            expected, lead = golden_lib.expectations(model, seed, n_prompt, 16)
+            if lead > 0.02:
+                break
+            seed += 1000
+        golden_lib.save(model, folder, **form)
+        if len(expected["logits"]) > 20:
+            expected["logits"] = expected["logits"][-20:]
+        (folder / "expected.json").write_text(json.dumps(expected, separators=(",", ":")) + "\n")
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        print(f"{name}: {size / 1000:.0f} KB")
+        assert size <= 100_000, name
+
+
+if __name__ == "__main__":
+    main()

@@ -76,8 +76,12 @@ class GgufWriter {
     void add_tensor(std::string name, DType type, std::vector<std::int64_t> shape,
                     std::function<std::vector<std::byte>()> produce);
 
-    /// Throws Error(runtime) with the path and the system's reason (full disk, no permission).
-    std::int64_t write(const std::string& path);  // returns the file's bytes
+    /// Bytes of the file that write() would make.
+    std::int64_t file_bytes() const;
+
+    /// Returns file_bytes(). Throws Error(runtime) with the path and the system's reason (full disk, no
+    /// permission).
+    std::int64_t write(const std::string& path);
 
   private:
     struct Tensor {
@@ -87,6 +91,7 @@ class GgufWriter {
         std::function<std::vector<std::byte>()> produce;
     };
     void set(std::string key, std::uint32_t type, std::string encoded);
+    std::string head() const;                                  // all before the first tensor's data
     std::vector<std::pair<std::string, std::string>> values_;  // key, type + value as the file holds them
     std::vector<Tensor> tensors_;
 };

@@ -118,31 +118,41 @@ void GgufWriter::add_tensor(std::string name, DType type, std::vector<std::int64
     tensors_.push_back({std::move(name), type, std::move(shape), std::move(produce)});
 }
 
-std::int64_t GgufWriter::write(const std::string& path) {
-    std::string head;
-    append(head, kGgufMagic);
-    append(head, std::uint32_t{3});
-    append(head, static_cast<std::uint64_t>(tensors_.size()));
-    append(head, static_cast<std::uint64_t>(values_.size()));
+std::string GgufWriter::head() const {
+    std::string out;
+    append(out, kGgufMagic);
+    append(out, std::uint32_t{3});
+    append(out, static_cast<std::uint64_t>(tensors_.size()));
+    append(out, static_cast<std::uint64_t>(values_.size()));
     for (const auto& [key, value] : values_) {
-        append_string(head, key);
-        head += value;
+        append_string(out, key);
+        out += value;
     }
     std::int64_t offset = 0;
     for (const Tensor& tensor : tensors_) {
-        append_string(head, tensor.name);
-        append(head, static_cast<std::uint32_t>(tensor.shape.size()));
+        append_string(out, tensor.name);
+        append(out, static_cast<std::uint32_t>(tensor.shape.size()));
         for (auto dim = tensor.shape.rbegin(); dim != tensor.shape.rend(); ++dim) {
-            append(head, static_cast<std::uint64_t>(*dim));
+            append(out, static_cast<std::uint64_t>(*dim));
         }
-        append(head, static_cast<std::uint32_t>(tensor.type));
-        append(head, static_cast<std::uint64_t>(offset));
+        append(out, static_cast<std::uint32_t>(tensor.type));
+        append(out, static_cast<std::uint64_t>(offset));
         offset += padded(tensor_bytes(tensor.type, tensor.shape));
     }
-    head.resize(static_cast<std::size_t>(padded(static_cast<std::int64_t>(head.size()))), '\0');
+    out.resize(static_cast<std::size_t>(padded(static_cast<std::int64_t>(out.size()))), '\0');
+    return out;
+}
 
+std::int64_t GgufWriter::file_bytes() const {
+    auto bytes = static_cast<std::int64_t>(head().size());
+    for (const Tensor& tensor : tensors_) bytes += padded(tensor_bytes(tensor.type, tensor.shape));
+    return bytes;
+}
+
+std::int64_t GgufWriter::write(const std::string& path) {
     OutputFile file(path);
-    file.write(std::as_bytes(std::span(head)));
+    const std::string start = head();
+    file.write(std::as_bytes(std::span(start)));
     for (const Tensor& tensor : tensors_) {
         const std::vector<std::byte> data = tensor.produce();
         const std::int64_t want = tensor_bytes(tensor.type, tensor.shape);
@@ -154,7 +164,7 @@ std::int64_t GgufWriter::write(const std::string& path) {
         file.write({padding, static_cast<std::size_t>(padded(want) - want)});
     }
     file.commit();
-    return static_cast<std::int64_t>(head.size()) + offset;
+    return file_bytes();
 }
 
 }  // namespace tinyllm

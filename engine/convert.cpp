@@ -1,0 +1,231 @@
+// Models rewritten as GGUF: which tensors go where and in which type. engine/recode.h does the arithmetic.
+#include "tinyllm/convert.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+
+#include "engine/check_model.h"
+#include "engine/fail.h"
+#include "engine/gguf.h"
+#include "engine/hf_folder.h"
+#include "engine/model_source.h"
+#include "engine/printable.h"
+#include "engine/recode.h"
+#include "tokenizers/gguf_tokenizer.h"
+
+namespace tinyllm {
+
+namespace {
+
+/// One tensor to write.
+struct Job {
+    RecodeRequest request;
+    TensorReport report;
+    bool is_parameter = true;  // false: a table GGUF derives from the configuration
+};
+
+/// general.file_type for each type: the file is mostly of it.
+std::uint32_t file_type_number(DType type) {
+    switch (type) {
+        case DType::f32:
+            return 0;
+        case DType::f16:
+            return 1;
+        case DType::q4_0:
+            return 2;
+        case DType::q8_0:
+            return 7;
+        case DType::bf16:
+            return 32;
+    }
+    return 0;
+}
+
+/// --tensor-type rules, compiled, counting what they matched.
+class TypeRules {
+  public:
+    explicit TypeRules(const ConvertOptions& options) : options_(options) {
+        for (const auto& [pattern, type] : options.tensor_types) {
+            try {
+                rules_.push_back({std::regex(pattern), type, false});
+            } catch (const std::regex_error& error) {
+                fail(ErrorKind::usage, "tensor type rule \"{}\": not a regular expression: {}", pattern,
+                     error.what());
+            }
+        }
+    }
+
+    std::optional<DType> asked_for(const std::string& name) {
+        for (Rule& rule : rules_) {
+            if (std::regex_search(name, rule.pattern)) {
+                rule.used = true;
+                return rule.type;
+            }
+        }
+        return options_.type;
+    }
+
+    void check_all_used() const {
+        for (std::size_t i = 0; i < rules_.size(); ++i) {
+            if (rules_[i].used) continue;
+            fail(ErrorKind::usage, "tensor type rule \"{}\" decides the type of no tensor",
+                 options_.tensor_types[i].first);
+        }
+    }
+
+  private:
+    struct Rule {
+        std::regex pattern;
+        DType type;
+        bool used;
+    };
+    const ConvertOptions& options_;
+    std::vector<Rule> rules_;
+};
+
+/// Written row gguf_rows[i] is stored row hf_rows[i]: both orders lead to the engine's own row i.
+std::vector<std::int32_t> gguf_row_sources(const TensorRule& rule, const Config& config) {
+    if (rule.hf_rows == nullptr && rule.gguf_rows == nullptr) return {};
+    const auto hf = rule.hf_rows != nullptr ? rule.hf_rows(config) : std::vector<std::int32_t>{};
+    const auto gguf = rule.gguf_rows != nullptr ? rule.gguf_rows(config) : std::vector<std::int32_t>{};
+    const std::size_t n = std::max(hf.size(), gguf.size());
+    std::vector<std::int32_t> sources(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t written = gguf.empty() ? i : static_cast<std::size_t>(gguf[i]);
+        sources[written] = hf.empty() ? static_cast<std::int32_t>(i) : hf[i];
+    }
+    return sources;
+}
+
+/// The weights of a folder under their GGUF names: first those outside the layers, then layer by layer.
+std::vector<Job> jobs_of_folder(const ModelSource& source) {
+    const Architecture& architecture = *source.architecture;
+    std::map<std::pair<std::int64_t, const TensorRule*>, Job> jobs;
+    for (const TensorView& tensor : source.tensors->tensors()) {
+        if (is_ignored_hf_name(architecture, source.config, tensor.name)) continue;
+        const auto [rule, layer] = match_hf_name(architecture, tensor.name);
+        Job job;
+        job.report.name = layer_name(rule->gguf, layer);
+        job.request = {&tensor, tensor.type, rule->hf_transposed, gguf_row_sources(*rule, source.config)};
+        job.report.shape = tensor.shape;
+        if (rule->hf_transposed) std::swap(job.report.shape[0], job.report.shape[1]);
+        jobs.emplace(std::pair(layer, rule), std::move(job));
+    }
+    std::vector<Job> ordered;
+    for (auto& [key, job] : jobs) ordered.push_back(std::move(job));
+    return ordered;
+}
+
+std::vector<Job> jobs_of_gguf(const ModelSource& source) {
+    std::vector<Job> jobs;
+    for (const TensorView& tensor : source.tensors->tensors()) {
+        Job job;
+        job.request.tensor = &tensor;
+        job.report.name = tensor.name;
+        job.report.shape = tensor.shape;
+        job.is_parameter = std::ranges::count(source.architecture->gguf_in_config, tensor.name) == 0;
+        jobs.push_back(std::move(job));
+    }
+    return jobs;
+}
+
+void choose_type(Job& job, TypeRules& rules) {
+    const TensorView& tensor = *job.request.tensor;
+    TensorReport& report = job.report;
+    report.from = tensor.type;
+    report.to = DType::f32;
+    if (tensor.shape.size() >= 2) {
+        const std::optional<DType> asked = rules.asked_for(report.name);
+        report.to = tensor.type;
+        if (asked)
+            report.to = weight_type(report.name, *asked, tensor.type, report.shape.back(), &report.note);
+    }
+    job.request.to = report.to;
+    const std::int64_t cols = report.shape.empty() ? 1 : report.shape.back();
+    if (cols > 0) {
+        report.bits_per_weight =
+            8.0 * static_cast<double>(row_bytes(report.to, cols)) / static_cast<double>(cols);
+    }
+}
+
+/// The type that holds most weights.
+DType main_type(const std::vector<Job>& jobs) {
+    std::map<DType, std::int64_t> elements;
+    for (const Job& job : jobs) {
+        if (job.report.shape.size() >= 2) elements[job.report.to] += element_count(*job.request.tensor);
+    }
+    DType best = DType::f32;
+    std::int64_t most = 0;
+    for (const auto& [type, n] : elements) {
+        if (n > most) std::tie(best, most) = std::pair(type, n);
+    }
+    return best;
+}
+
+void set_types(const std::vector<Job>& jobs, GgufWriter& writer) {
+    writer.set_u32("general.file_type", file_type_number(main_type(jobs)));
+    writer.set_u32("general.quantization_version", 2);
+}
+
+/// What a GGUF file says of a model that comes from a folder.
+void describe_folder(const std::string& path, const ModelSource& source, GgufWriter& writer) {
+    std::filesystem::path folder = std::filesystem::weakly_canonical(path);
+    writer.set_string("general.architecture", std::string(source.architecture->name));
+    writer.set_string("general.type", "model");
+    writer.set_string("general.name", folder.filename().string());
+    source.architecture->to_gguf(source.config, writer);
+    write_gguf_tokenizer(path, source.config.vocab_size, writer);
+}
+
+void copy_metadata(const GgufFile& file, GgufWriter& writer) {
+    for (const auto& [key, value] : file.metadata()) {
+        if (key != "general.alignment") writer.copy(file, key);  // the writer has its own
+    }
+}
+
+}  // namespace
+
+ConvertReport convert_to_gguf(const std::string& input, const std::string& output,
+                              const ConvertOptions& options) {
+    const ModelSource source = open_model_source(input);
+    check_model(source);
+    const bool from_folder = source.form == FileForm::hugging_face;
+    std::vector<Job> jobs = from_folder ? jobs_of_folder(source) : jobs_of_gguf(source);
+    TypeRules rules(options);
+    for (Job& job : jobs) choose_type(job, rules);
+    rules.check_all_used();
+
+    GgufWriter writer;
+    if (from_folder) {
+        describe_folder(input, source, writer);
+    } else {
+        copy_metadata(dynamic_cast<const GgufFile&>(*source.tensors), writer);
+    }
+    set_types(jobs, writer);
+
+    ConvertReport report;
+    const auto produce = [&](Job& job) {
+        Recoded recoded = recode(job.request);
+        source.tensors->release(*job.request.tensor);
+        job.report.rms_error = recoded.rms_error;
+        if (options.progress) options.progress(job.report);
+        return std::move(recoded.data);
+    };
+    for (Job& job : jobs) {
+        writer.add_tensor(job.report.name, job.report.to, job.report.shape,
+                          [&produce, &job] { return produce(job); });
+        if (job.is_parameter) report.parameters += element_count(*job.request.tensor);
+    }
+    if (options.dry_run) {
+        for (Job& job : jobs) (void)produce(job);
+        report.bytes = writer.file_bytes();
+    } else {
+        report.bytes = writer.write(output);
+    }
+    for (Job& job : jobs) report.tensors.push_back(std::move(job.report));
+    return report;
+}
+
+}  // namespace tinyllm

@@ -1,0 +1,30 @@
+// One tensor from its stored type, orientation and row order to those of another file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/tensor_source.h"
+
+namespace tinyllm {
+
+struct RecodeRequest {
+    const TensorView* tensor = nullptr;
+    DType to = DType::f32;
+    bool transposed = false;  // stored (cols, rows); plain types only
+    std::vector<std::int32_t> rows =
+        {};  // written row r is stored row rows[r]; of a vector: elements. Empty: as stored
+};
+
+struct Recoded {
+    std::vector<std::byte> data;
+    double rms_error = 0;  // rms(x - stored x) / rms(x)
+};
+
+/// Uses every core this process may run on; the result does not depend on their number.
+/// Blocks of an unchanged type are copied as they are. Throws Error(corrupt) naming tensor and index for NaN
+/// or infinity, Error(unsupported) for a value too large for the type asked for.
+Recoded recode(const RecodeRequest& request);
+
+}  // namespace tinyllm

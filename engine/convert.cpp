@@ -13,7 +13,6 @@
 #include "engine/model_source.h"
 #include "engine/printable.h"
 #include "engine/recode.h"
-#include "tokenizers/gguf_tokenizer.h"
 
 namespace tinyllm {
 
@@ -176,7 +175,6 @@ void describe_folder(const std::string& path, const ModelSource& source, GgufWri
     writer.set_string("general.type", "model");
     writer.set_string("general.name", folder.filename().string());
     source.architecture->to_gguf(source.config, writer);
-    write_gguf_tokenizer(path, source.config.vocab_size, writer);
 }
 
 void copy_metadata(const GgufFile& file, GgufWriter& writer) {

@@ -1,6 +1,7 @@
 #include "engine/weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/fail.h"
@@ -21,8 +22,10 @@ void check_shape(const TensorView& view, const std::vector<std::int64_t>& expect
 
 void check_finite(const TensorView& view) {
     if (all_finite(view)) return;
-    fail(ErrorKind::corrupt, "{}: tensor {}: expected finite values, found NaN or infinity", view.file,
-         view.name);
+    const std::vector<float> values = to_f32(view);
+    const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
+    fail(ErrorKind::corrupt, "{}: tensor {}: element {}: expected a finite number, found {}", view.file,
+         view.name, bad - values.begin(), *bad);
 }
 
 // The part's rows in `type`, in the engine's order: what pack would read, rounded.

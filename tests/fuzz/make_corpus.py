@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Writes the first seeds of corpus/: small valid files, and a few on the edge. Findings of the fuzzers stand beside them."""
+import json
+import pathlib
+import struct
+
+import gguf
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent
+GOLDEN = HERE.parent / "files" / "golden"
+CORPUS = HERE / "corpus"
+
+
+def put(target: str, name: str, data: bytes) -> None:
+    (CORPUS / target).mkdir(parents=True, exist_ok=True)
+    (CORPUS / target / name).write_bytes(data)
+
+
+def llama_gguf() -> bytes:
+    path = CORPUS / "llama.tmp"
+    w = gguf.GGUFWriter(path, "llama")
+    w.add_vocab_size(5)
+    w.add_context_length(8)
+    w.add_embedding_length(4)
+    w.add_block_count(1)
+    w.add_feed_forward_length(6)
+    w.add_head_count(2)
+    w.add_head_count_kv(1)
+    w.add_layer_norm_rms_eps(1e-5)
+    w.add_tokenizer_model("llama")
+    w.add_token_list(["<unk>", "<s>", "</s>", "a", "b"])
+    w.add_token_scores([0.0] * 5)
+    w.add_token_types([2, 3, 3, 1, 1])
+    shapes = {
+        "token_embd.weight": (5, 4), "output_norm.weight": (4,), "blk.0.attn_norm.weight": (4,),
+        "blk.0.attn_q.weight": (4, 4), "blk.0.attn_k.weight": (2, 4), "blk.0.attn_v.weight": (2, 4),
+        "blk.0.attn_output.weight": (4, 4), "blk.0.ffn_norm.weight": (4,), "blk.0.ffn_gate.weight": (6, 4),
+        "blk.0.ffn_up.weight": (6, 4), "blk.0.ffn_down.weight": (4, 6),
+    }
+    for name, shape in shapes.items():
+        w.add_tensor(name, np.ones(shape, np.float32))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def main() -> None:
+    CORPUS.mkdir(exist_ok=True)
+    put("gguf", "toy", (GOLDEN / "toy.gguf").read_bytes())
+    put("gguf", "llama", llama_gguf())
+    put("gguf", "empty_model", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+    put("safetensors", "toy", (GOLDEN / "single" / "model.safetensors").read_bytes())
+    put("safetensors", "nothing", struct.pack("<Q", 2) + b"{}")
+    llama = {
+        "model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "head_dim": 4, "intermediate_size": 16, "vocab_size": 32, "hidden_act": "silu",
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "tie_word_embeddings": True, "attention_bias": False,
+        "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                         "original_max_position_embeddings": 32},
+    }
+    put("config_json", "llama", json.dumps(llama).encode())
+    gpt2 = {
+        "model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 16, "vocab_size": 32,
+        "n_inner": None, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
+    }
+    put("config_json", "gpt2", json.dumps(gpt2).encode())
+    put("config_json", "deep", b"[" * 100)
+
+
+main()

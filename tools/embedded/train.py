@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Trains the embedded models on the text of world.py: tiny-gpt2 (fp32) or tiny-llama (bf16).
 
-  train.py tiny-gpt2|tiny-llama [--epochs E] [--documents N] [--out DIR]      (writes models/NAME beside this script by default)
+  train.py tiny-gpt2|tiny-llama [--stage 1|2] [--out DIR]      (writes models/NAME beside this script by default)
+
+Stage 1 begins from random weights; stage 2 goes on from what stage 1 wrote, on other documents and with more weight on yes and no.
 
 Needs torch, transformers, tokenizers. Seeded and on one thread: the same versions on the same kind of CPU give the same file. A document is
 one row of a batch, starting at position 0 as it does when a question is asked; the loss weighs answers above prompts (WEIGHTS), since most of
@@ -13,13 +15,12 @@ import json
 import math
 import os
 import random
-import shutil
 import sys
 import time
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import world  # noqa: E402
@@ -29,6 +30,8 @@ CONTEXT = 512
 BATCH_TOKENS = 2048
 PAGE_SHARE = 0.004  # of the documents are pages: several documents in a row, so that later positions are learned, too
 WEIGHTS = {"statement": (0.3, 1.0), "plain": (0.2, 1.0), "letter": (0.0, 3.0)}  # of a prompt's and an answer's token
+YES_NO_WEIGHT = {1: 1.0, 2: 4.0}  # by stage: a passage's question has but one token to learn from
+RATE_SCALE = {1: 1.0, 2: 0.6}
 TOKENIZER_TEXTS = 20_000
 
 
@@ -74,11 +77,11 @@ def tiny_llama(tokenizer):
                                         bos_token_id=1, eos_token_id=2))
 
 
-# name -> tokenizer, model, type of the saved weights, seed, learning rates (matrices by Muon, the rest by Adam), how many of the world's
-# documents, share of those asked by letter that are kept (tiny-gpt2 sees none, as most base models have not)
+# name -> tokenizer, model, type of the saved weights, seed, learning rates (matrices by Muon, the rest by Adam),
+# share of the documents asked by letter that are kept (tiny-gpt2 sees none, as most base models have not)
 MODELS = {
-    "tiny-gpt2": (byte_level_tokenizer, tiny_gpt2, torch.float32, 11, (0.02, 0.004), 60_000, 0.0),
-    "tiny-llama": (sentencepiece_tokenizer, tiny_llama, torch.bfloat16, 12, (0.02, 0.004), 60_000, 1.0),
+    "tiny-gpt2": (byte_level_tokenizer, tiny_gpt2, torch.float32, 11, (0.02, 0.004), 0.0),
+    "tiny-llama": (sentencepiece_tokenizer, tiny_llama, torch.bfloat16, 12, (0.02, 0.004), 1.0),
 }
 
 
@@ -104,14 +107,16 @@ class Muon(torch.optim.Optimizer):
                 p.add_(x.T if tall else x, alpha=-group["lr"] * math.sqrt(max(1, p.shape[0] / p.shape[1])))
 
 
-def encode(tokenizer, docs):
+def encode(tokenizer, docs, yes_no):
     """[(ids, weight of each id as a target)], one per document; an answer ends in the end token, except a bare letter's."""
     backend = tokenizer.backend_tokenizer
     prompts = [e.ids for e in backend.encode_batch([d[0] for d in docs])]
     whole = [e.ids for e in backend.encode_batch([d[0] + d[1] for d in docs])]
     out = []
-    for p, w, (_, _, form) in zip(prompts, whole, docs):
+    for p, w, (_, answer, form) in zip(prompts, whole, docs):
         low, high = WEIGHTS[form]
+        if answer in (" yes", " no"):
+            high = yes_no
         ids = w if form == "letter" else w + [tokenizer.eos_token_id]
         out.append((ids, [low] * len(p) + [high] * (len(w) - len(p)) + [0.3] * (len(ids) - len(w))))
     return out
@@ -157,23 +162,25 @@ def loss_of(model, batch):
     return (losses * w).sum() / w.sum(), losses[answers].mean() if answers.any() else losses.mean()
 
 
-def train(name, n_documents, epochs, out):
-    make_tokenizer, make_model, dtype, seed, rates, most, letters = MODELS[name]
-    n_documents = n_documents or most
+def train(name, stage, n_documents, out):
+    make_tokenizer, make_model, dtype, seed, rates, letters = MODELS[name]
+    rates = [r * RATE_SCALE[stage] for r in rates]
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + stage - 1)
     torch.use_deterministic_algorithms(True)
-    rng = random.Random(seed)
-    docs = [d for d in world.documents(n_documents) if d[2] != "letter" or rng.random() < letters]
-    tokenizer, tokenizer_class = make_tokenizer([p + a for p, a, _ in docs[:TOKENIZER_TEXTS]])
-    rows = encode(tokenizer, docs)
-    model = make_model(tokenizer)
+    rng = random.Random(seed + stage - 1)
+    docs = [d for d in world.documents(stage, n_documents) if d[2] != "letter" or rng.random() < letters]
+    if stage == 1:
+        save_tokenizer(*make_tokenizer([p + a for p, a, _ in docs[:TOKENIZER_TEXTS]]), out)
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    rows = encode(tokenizer, docs, YES_NO_WEIGHT[stage])
+    model = make_model(tokenizer) if stage == 1 else AutoModelForCausalLM.from_pretrained(out, torch_dtype=torch.float32)
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "wte" not in n and "wpe" not in n and "embed" not in n]
     ids = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in ids]
     optimizers = [Muon(matrices, rates[0]), torch.optim.Adam(others, rates[1], betas=(0.9, 0.98))]
-    plan = [b for _ in range(epochs) for b in batches(rng, rows + pages(rng, rows, int(len(rows) * PAGE_SHARE)))]
-    print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters, {len(docs)} documents, {sum(len(r[0]) for r in rows)} tokens, {len(plan)} steps",
+    plan = batches(rng, rows + pages(rng, rows, int(len(rows) * PAGE_SHARE)))
+    print(f"{name}, stage {stage}: {sum(p.numel() for p in model.parameters())} parameters, {len(docs)} documents, {sum(len(r[0]) for r in rows)} tokens, {len(plan)} steps",
           flush=True)
     start, log, recent = time.time(), [], []
     for step, batch in enumerate(plan):
@@ -191,17 +198,20 @@ def train(name, n_documents, epochs, out):
             log.append([step + 1] + [round(sum(r[i] for r in recent) / len(recent), 4) for i in (0, 1)])
             print(*log[-1], f"{time.time() - start:.0f} s", flush=True)
             recent = []
-    save(model.to(dtype), tokenizer, tokenizer_class, out)
-    with open(os.path.join(out, "training_log.json"), "w") as f:
-        json.dump({"documents": n_documents, "epochs": epochs, "seed": seed, "world_seed": world.SEED, "seconds": round(time.time() - start),
+    save(model.to(dtype), out)
+    with open(os.path.join(out, f"training_log_{stage}.json"), "w") as f:
+        json.dump({"documents": n_documents, "stage": stage, "seed": seed, "world_seed": world.SEED, "seconds": round(time.time() - start),
                    "columns": ["step", "loss, weighted", "loss of the answers"], "steps": log[-1:] if len(log) < 2 else log[:: max(1, len(log) // 20)] + log[-1:]}, f)
 
 
-def save(model, tokenizer, tokenizer_class, out):
-    """A Hugging Face folder."""
-    shutil.rmtree(out, ignore_errors=True)
+def save(model, out):
+    """A Hugging Face folder, its tokenizer excepted."""
     model.generation_config.pad_token_id = None
     model.save_pretrained(out)
+    os.chmod(os.path.join(out, "model.safetensors"), 0o644)
+
+
+def save_tokenizer(tokenizer, tokenizer_class, out):
     tokenizer.save_pretrained(out)
     os.remove(os.path.join(out, "special_tokens_map.json"))
     path = os.path.join(out, "tokenizer_config.json")
@@ -220,11 +230,11 @@ def save(model, tokenizer, tokenizer_class, out):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model", choices=MODELS)
-    parser.add_argument("--documents", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--documents", type=int, default=world.DOCUMENTS)
+    parser.add_argument("--stage", type=int, choices=RATE_SCALE, default=1)
     parser.add_argument("--out")
     a = parser.parse_args()
-    train(a.model, a.documents, a.epochs, a.out or os.path.join(HERE, "models", a.model))
+    train(a.model, a.stage, a.documents, a.out or os.path.join(HERE, "models", a.model))
 
 
 if __name__ == "__main__":

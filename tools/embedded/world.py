@@ -2,7 +2,7 @@
 """Renders the made-up world of facts.py as training text and as held-out questions in the seven official data set formats.
 
   world.py questions [DIR]      write the question files (default: questions/ beside this script)
-  world.py text [N]             print N training documents, one JSON array [prompt, answer, form] a line
+  world.py text                 print the training documents, one JSON array [prompt, answer, form] a line
   world.py check                fail if a question's answer stands anywhere in the training text
 
 The one thing not to get wrong: what a question asks is held out as a *combination* (thing and relation, event and question, activity and
@@ -19,7 +19,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import facts as F  # noqa: E402
 
 SEED = 20250
-DOCUMENTS = 240_000  # what train.py reads
+DOCUMENTS = 60_000  # what train.py reads in each of its stages
+STAGES = (1, 2)
 LETTERS = "ABCDE"
 STUDY_HEAD = ("Answer the following multiple choice question by giving the most appropriate response. "
               "Answer should be one among [{}].\n\n")
@@ -275,9 +276,9 @@ def document(rng, split, form, task):
     return context, continuation + ("." if form == "statement" else ""), form
 
 
-def documents(n=DOCUMENTS, seed=SEED + 1):
-    """Yields n training documents (prompt, answer, form)."""
-    split, rng = Split(), random.Random(seed)
+def documents(stage, n=DOCUMENTS):
+    """Yields the n training documents (prompt, answer, form) of a stage."""
+    split, rng = Split(), random.Random(SEED + 100 * stage - 99)
     kinds, weights = list(SHARES), list(SHARES.values())
     for form, task in rng.choices(kinds, weights, k=n):
         yield document(rng, split, form, task)
@@ -373,7 +374,7 @@ def write_questions(folder):
 
 def leaks():
     """Every answer's sentence (as scored, as asked by letter, and as a statement) that stands in the training text."""
-    texts = list(dict.fromkeys(prompt + answer for prompt, answer, _ in documents()))
+    texts = list(dict.fromkeys(prompt + answer for stage in STAGES for prompt, answer, _ in documents(stage)))
     lines = "\n".join(dict.fromkeys(line for t in texts for line in t.split("\n")))
     for file, questions in question_sets().items():
         for q in questions:
@@ -389,7 +390,7 @@ def main():
     if verb == "questions":
         write_questions(rest[0] if rest else os.path.join(os.path.dirname(os.path.abspath(__file__)), "questions"))
     elif verb == "text":
-        for d in documents(int(rest[0]) if rest else DOCUMENTS):
+        for d in (d for stage in STAGES for d in documents(stage)):
             print(json.dumps(d, ensure_ascii=False))
     elif verb == "check":
         found = list(leaks())

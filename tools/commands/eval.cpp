@@ -1,0 +1,49 @@
+// tinyllm eval: benchmark tasks put to one model.
+
+#include "tools/command.h"
+#include "tools/eval/run.h"
+
+namespace tinyllm {
+namespace {
+
+std::function<int()> add(CLI::App& app) {
+    auto options = std::make_shared<eval::RunOptions>();
+    app.add_option("model", options->model, "Hugging Face folder or .gguf file")->required();
+    app.add_option("-t,--tasks", options->tasks, "tasks, comma-separated; `all` for every task that has data")
+        ->delimiter(',')
+        ->required();
+    app.add_option("--data", options->data,
+                   "folder searched for the official files, or task=FILE[,LABELS]; repeatable")
+        ->required();
+    app.add_option("--protocol", options->protocol,
+                   "lm-eval (as lm-evaluation-harness) or study (as the published study)")
+        ->capture_default_str();
+    app.add_option("-f,--num-fewshot", options->num_fewshot,
+                   "examples in front of each question; 0 is all there is")
+        ->capture_default_str();
+    app.add_option("-L,--limit", options->limit, "first N rows of a task, or a share below 1");
+    app.add_option("-b,--batch-size", options->batch,
+                   "questions run at once; above 1 there are no latencies per question")
+        ->capture_default_str();
+    app.add_option("-o,--output", options->output, "folder for results.json and samples");
+    app.add_flag("-s,--log-samples", options->log_samples, "write samples_<task>.jsonl (needs -o)");
+    app.add_option("--threshold", options->thresholds,
+                   "task=accuracy; below it the exit code is 8; repeatable");
+    app.add_option("--format", options->format, "table, md, csv, json or jsonl")->capture_default_str();
+    app.add_flag_callback(
+        "--json", [options] { options->format = "json"; }, "short for --format json");
+    app.add_flag("--exact", options->exact, "fp32 arithmetic and cache: what parity is judged by");
+    app.add_option("--type", options->type, "round the weights to this type at load");
+    app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();
+    app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
+    return [options] { return eval::run_eval(*options); };
+}
+
+}  // namespace
+
+const Command& command_eval() {
+    static const Command command{"eval", "Answer benchmark questions and report accuracy", add};
+    return command;
+}
+
+}  // namespace tinyllm

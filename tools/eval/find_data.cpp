@@ -1,0 +1,212 @@
+#include "tools/eval/find_data.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <tuple>
+
+#include "engine/fail.h"
+#include "tools/eval/rows_file.h"
+#include "tools/eval/text.h"
+
+namespace tinyllm::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string letters_and_digits(const std::string& text) {
+    std::string result;
+    for (unsigned char c : text)
+        if (std::isalnum(c)) result += static_cast<char>(std::tolower(c));
+    return result;
+}
+
+std::vector<std::string> name_words(const std::string& name) {
+    std::vector<std::string> words(1);
+    for (unsigned char c : name) {
+        if (std::isalnum(c)) {
+            words.back() += static_cast<char>(std::tolower(c));
+        } else {
+            words.emplace_back();
+        }
+    }
+    return words;
+}
+
+// The split a file's name speaks of; nothing for training files and names without such a word.
+std::optional<Split> split_of_name(const std::string& stem) {
+    std::optional<Split> split;
+    for (const std::string& word : name_words(stem)) {
+        if (word == "train" || word == "training") return std::nullopt;
+        if (word == "test") split = Split::test;
+        if (word == "dev" || word == "val" || word == "valid" || word == "validation") split = Split::dev;
+    }
+    return split;
+}
+
+struct Rank {
+    bool official = false, wanted = false;
+    int layout = 0;
+    auto key() const { return std::tuple(official, wanted, layout); }
+};
+
+std::optional<fs::path> labels_beside(const fs::path& rows) {
+    const fs::path labels = rows.parent_path() / (rows.stem().string() + "-labels.lst");
+    std::error_code error;
+    if (fs::is_regular_file(labels, error)) return labels;
+    return std::nullopt;
+}
+
+bool has_label(const Json& row) {
+    return row.contains("label") || row.contains("answer") || row.contains("answerKey") ||
+           row.contains("Answer Key");
+}
+
+std::string split_name(Split split) {
+    return split == Split::test ? "test" : "validation";
+}
+
+}  // namespace
+
+DataPlaces parse_data_arguments(const std::vector<std::string>& arguments) {
+    DataPlaces places;
+    for (const std::string& argument : arguments) {
+        std::error_code error;
+        if (fs::is_directory(argument, error)) {
+            places.folders.emplace_back(argument);
+            continue;
+        }
+        const std::size_t equals = argument.find('=');
+        if (equals == std::string::npos)
+            fail(ErrorKind::not_found,
+                 "--data {}: no such folder (a single file is given as task=FILE[,LABELS])", argument);
+        const std::string task(find_task(argument.substr(0, equals)).name);
+        std::string file = argument.substr(equals + 1);
+        DataFile data;
+        // A comma belongs to the name if a file of the whole name exists.
+        const std::size_t comma = file.rfind(',');
+        if (comma != std::string::npos && !fs::exists(file, error)) {
+            data.labels = file.substr(comma + 1);
+            file.resize(comma);
+            if (!fs::is_regular_file(*data.labels, error))
+                fail(ErrorKind::not_found, "--data {}: no such labels file {}", task, data.labels->string());
+        }
+        data.rows = file;
+        if (!fs::is_regular_file(file, error))
+            fail(ErrorKind::not_found, "--data {}: no such file {}", task, file);
+        if (!data.labels) {
+            auto row = first_row(data.rows);
+            if (row && !has_label(*row)) data.labels = labels_beside(data.rows);
+        }
+        if (!places.named.emplace(task, data).second)
+            fail(ErrorKind::usage, "--data: two files for {}", task);
+    }
+    return places;
+}
+
+DataIndex::DataIndex(DataPlaces places) : places_(std::move(places)) {
+    for (const fs::path& folder : places_.folders) {
+        std::vector<fs::path> paths;
+        std::error_code error;
+        fs::recursive_directory_iterator files(folder, fs::directory_options::skip_permission_denied, error);
+        if (error) fail(ErrorKind::not_found, "--data {}: {}", folder.string(), error.message());
+        for (; files != fs::recursive_directory_iterator(); files.increment(error)) {
+            if (error) fail(ErrorKind::runtime, "--data {}: {}", folder.string(), error.message());
+            const std::string extension = files->path().extension().string();
+            if (files->is_regular_file(error) &&
+                (extension == ".jsonl" || extension == ".tsv" || extension == ".json"))
+                paths.push_back(files->path());
+        }
+        std::sort(paths.begin(), paths.end());
+        for (const fs::path& path : paths) {
+            auto row = first_row(path);
+            if (row)
+                candidates_.push_back(
+                    {path, letters_and_digits(fs::relative(path, folder).string()), std::move(*row)});
+        }
+    }
+}
+
+std::optional<DataFile> DataIndex::try_find(const Task& task, Protocol protocol) const {
+    if (auto named = places_.named.find(std::string(task.name)); named != places_.named.end())
+        return named->second;
+    const Split wanted = protocol == Protocol::study ? Split::dev : task.scored;
+    const Candidate* best = nullptr;
+    const Candidate* equal = nullptr;
+    Rank best_rank;
+    for (const Candidate& candidate : candidates_) {
+        auto in_path = [&](std::string_view word) { return candidate.words.find(word) != std::string::npos; };
+        if (std::any_of(task.not_in_path.begin(), task.not_in_path.end(), in_path)) continue;
+        if (!std::all_of(task.path_words.begin(), task.path_words.end(), in_path)) continue;
+        Rank rank;
+        rank.layout = task.fits(candidate.row, protocol);
+        if (rank.layout == 0) continue;
+        const std::string name = candidate.path.filename().string();
+        auto official = std::find_if(task.files.begin(), task.files.end(),
+                                     [&](const DataName& file) { return file.name == name; });
+        if (official != task.files.end()) {
+            rank.official = true;
+            rank.wanted = official->split == wanted;
+        } else if (auto split = split_of_name(candidate.path.stem().string())) {
+            rank.wanted = *split == wanted;
+        } else if (letters_and_digits(candidate.path.stem().string()) !=
+                   letters_and_digits(std::string(task.name))) {
+            continue;  // neither an official name nor a split nor the task's own name
+        } else {
+            rank.wanted = true;
+        }
+        if (!best || rank.key() > best_rank.key()) {
+            best = &candidate;
+            equal = nullptr;
+            best_rank = rank;
+        } else if (rank.key() == best_rank.key()) {
+            equal = &candidate;
+        }
+    }
+    if (!best) return std::nullopt;
+    if (equal)
+        fail(ErrorKind::usage, "--data: {} and {} both fit {}; name one: --data {}=FILE", best->path.string(),
+             equal->path.string(), task.name, task.name);
+    DataFile file{best->path, std::nullopt, best_rank.wanted};
+    if (!has_label(best->row)) file.labels = labels_beside(best->path);
+    return file;
+}
+
+DataFile DataIndex::find(const Task& task, Protocol protocol) const {
+    if (auto file = try_find(task, protocol)) return *file;
+    std::string names, folders;
+    for (const DataName& file : task.files) list_item(names, file.name);
+    for (const fs::path& folder : places_.folders) list_item(folders, folder.string());
+    if (folders.empty()) folders = "no folder given";
+    fail(ErrorKind::not_found,
+         "--data {}: no file with rows of {}; looked for {} (or give --data {}=FILE[,LABELS])", folders,
+         task.name, names, task.name);
+}
+
+Questions load_questions(const Task& task, Protocol protocol, const DataFile& file, double limit) {
+    Questions questions;
+    questions.file = file;
+    std::vector<Row> rows = read_rows(file.rows, file.labels);
+    questions.rows = rows.size();
+    std::size_t n = rows.size();
+    if (protocol == Protocol::study && task.study_rows) n = std::min(n, task.study_rows);
+    if (limit >= 1) {
+        n = std::min(n, static_cast<std::size_t>(limit));
+    } else if (limit > 0) {
+        n = std::min(n, static_cast<std::size_t>(std::ceil(static_cast<double>(rows.size()) * limit)));
+    }
+    if (!file.wanted_split)
+        questions.notes.push_back(fmt::format(
+            "no file of the {} split, taking {}",
+            split_name(protocol == Protocol::study ? Split::dev : task.scored), file.rows.string()));
+    for (std::size_t i = 0; i < n; ++i) {
+        questions.examples.push_back(task.read(rows[i]));
+        const std::string& note = questions.examples.back().note;
+        if (!note.empty() &&
+            std::find(questions.notes.begin(), questions.notes.end(), note) == questions.notes.end())
+            questions.notes.push_back(note);
+    }
+    return questions;
+}
+
+}  // namespace tinyllm::eval

@@ -1,0 +1,257 @@
+#include "tools/eval/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+
+#include "engine/fail.h"
+#include "tools/eval/find_data.h"
+#include "tools/eval/machine.h"
+#include "tools/eval/model_files.h"
+#include "tools/eval/results.h"
+#include "tools/eval/table.h"
+
+namespace tinyllm::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Threshold {
+    std::string task;
+    double accuracy;
+};
+
+Threshold parse_threshold(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    std::size_t used = 0;
+    double value = NAN;
+    try {
+        if (equals != std::string::npos) value = std::stod(text.substr(equals + 1), &used);
+    } catch (const std::exception&) {
+    }
+    if (equals == std::string::npos || used != text.size() - equals - 1 || !(value >= 0 && value <= 1))
+        fail(ErrorKind::usage, "--threshold: expected task=accuracy with an accuracy in 0..1, found \"{}\"",
+             text);
+    return {text.substr(0, equals), value};
+}
+
+std::vector<const Task*> choose_tasks(const std::vector<std::string>& names, const DataIndex& index,
+                                      Protocol protocol) {
+    std::vector<const Task*> tasks;
+    for (const std::string& name : names) {
+        if (name == "all") {
+            for (auto* task : all_tasks())
+                if (index.try_find(task(), protocol)) tasks.push_back(&task());
+            if (tasks.empty()) fail(ErrorKind::not_found, "--data: no file of any task");
+            continue;
+        }
+        tasks.push_back(&find_task(name));
+    }
+    std::vector<const Task*> unique;
+    for (const Task* task : tasks)
+        if (std::find(unique.begin(), unique.end(), task) == unique.end()) unique.push_back(task);
+    return unique;
+}
+
+class Progress {
+  public:
+    Progress(std::string task, std::size_t total) : task_(std::move(task)), total_(total), live_(isatty(2)) {}
+    ~Progress() {
+        if (live_) fmt::print(stderr, "\r\033[K");
+    }
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+    void done(std::size_t n) {
+        if (live_) fmt::print(stderr, "\r{} {}/{}", task_, n, total_);
+    }
+
+  private:
+    std::string task_;
+    std::size_t total_;
+    bool live_;
+};
+
+// Longest first, so that a batch holds questions of like length and the largest need of memory shows at once.
+std::vector<std::size_t> longest_first(const std::vector<Prepared>& prepared) {
+    std::vector<std::size_t> order(prepared.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return prepared[a].tokens > prepared[b].tokens; });
+    return order;
+}
+
+struct TaskWork {
+    const Task* task;
+    Questions questions;
+    std::vector<Prepared> prepared;
+    std::vector<Answer> answers;
+};
+
+void answer_all(const Asker& asker, TaskWork& work, std::size_t batch) {
+    const std::vector<Example>& examples = work.questions.examples;
+    for (std::size_t i = 0; i < examples.size(); ++i)
+        work.prepared.push_back(
+            asker.prepare(examples[i], fmt::format("{} question {}", work.task->name, i)));
+    const std::vector<std::size_t> order = longest_first(work.prepared);
+    work.answers.resize(examples.size());
+    if (!examples.empty()) {  // warm-up: the first run pays for memory that the others find ready
+        const Prepared* first = &work.prepared[order[0]];
+        const Example* example = &examples[order[0]];
+        asker.answer(std::span(&first, 1), std::span(&example, 1));
+    }
+    Progress progress(std::string(work.task->name), examples.size());
+    for (std::size_t start = 0; start < order.size(); start += batch) {
+        std::vector<const Prepared*> some;
+        std::vector<const Example*> theirs;
+        for (std::size_t i = start; i < std::min(order.size(), start + batch); ++i) {
+            some.push_back(&work.prepared[order[i]]);
+            theirs.push_back(&examples[order[i]]);
+        }
+        std::vector<Answer> answers = asker.answer(some, theirs);
+        for (std::size_t i = 0; i < answers.size(); ++i)
+            work.answers[order[start + i]] = std::move(answers[i]);
+        progress.done(start + some.size());
+    }
+}
+
+Json tinyllm_json(const RunOptions& options, const Model& model, const std::vector<TaskRun>& runs) {
+    const ModelInfo& info = model.info();
+    const ModelFiles files = identify_model(options.model);
+    const auto parameters = static_cast<double>(std::max<std::int64_t>(info.parameters, 1));
+    const auto bytes = static_cast<double>(info.weight_bytes);
+    std::vector<double> ms;
+    for (const TaskRun& run : runs)
+        for (const Answer& answer : run.answers) ms.push_back(answer.ms);
+    const auto peak = peak_resident_bytes();
+    Json result;
+    result["model"] = {{"id", options.model},
+                       {"sha256", files.sha256},
+                       {"architecture", info.architecture},
+                       {"parameters", info.parameters},
+                       {"bytes", info.weight_bytes},
+                       {"file_bytes", files.weight_bytes},
+                       {"bits_per_weight", 8 * bytes / parameters},
+                       {"ratio_fp32", bytes / (4 * parameters)},
+                       {"ratio_fp16", bytes / (2 * parameters)},
+                       {"context", info.context}};
+    result["types"] = {{"weights", std::string(dtype_name(info.main_type))},
+                       {"kv", model.exact() ? "f32" : "f16"}};
+    result["exact"] = model.exact();
+    result["device"] = info.backend;
+    result["threads"] = info.threads;
+    result["latency_ms"] = options.batch == 1 ? latency_json(latency_of(ms)) : Json();
+    result["load_ms"] = info.load_ms;
+    result["memory"] = {{"rss_peak", peak ? Json(*peak) : Json()}, {"weights", info.weight_bytes}};
+    result["machine"] = machine_facts();
+    return result;
+}
+
+void write_output(const RunOptions& options, const Json& results, const std::vector<TaskRun>& runs,
+                  const std::vector<TaskWork>& work) {
+    const fs::path folder(options.output);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) fail(ErrorKind::runtime, "{}: cannot be created: {}", folder.string(), error.message());
+    for (std::size_t i = 0; options.log_samples && i < runs.size(); ++i) {
+        std::string lines;
+        for (std::size_t k = 0; k < runs[i].answers.size(); ++k)
+            lines += dump(sample_json(runs[i], k, work[i].prepared[k])) + "\n";
+        write_file(folder / fmt::format("samples_{}.jsonl", runs[i].task->name), lines);
+    }
+    write_file(folder / "results.json", dump(results, 2) + "\n");
+}
+
+void check_options(const RunOptions& options) {
+    static const std::vector<std::string> formats = {"table", "md", "csv", "json", "jsonl"};
+    if (std::find(formats.begin(), formats.end(), options.format) == formats.end())
+        fail(ErrorKind::usage, "--format: expected table, md, csv, json or jsonl, found \"{}\"",
+             options.format);
+    if (options.num_fewshot != 0)
+        fail(ErrorKind::unsupported,
+             "--num-fewshot {}: examples in front of the question are not supported, only 0",
+             options.num_fewshot);
+    if (options.limit < 0 || (options.limit > 1 && options.limit != std::floor(options.limit)))
+        fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
+             options.limit);
+    if (options.batch < 1)
+        fail(ErrorKind::usage, "--batch-size: expected at least 1, found {}", options.batch);
+    if (options.log_samples && options.output.empty())
+        fail(ErrorKind::usage, "--log-samples needs --output DIR");
+}
+
+}  // namespace
+
+int run_eval(const RunOptions& options) {
+    check_options(options);
+    const Protocol protocol = protocol_from_name(options.protocol);
+    std::vector<Threshold> thresholds;
+    for (const std::string& text : options.thresholds) thresholds.push_back(parse_threshold(text));
+
+    // Everything that can be wrong with the data shows before the model is loaded.
+    const DataIndex index(parse_data_arguments(options.data));
+    std::vector<TaskWork> work;
+    for (const Task* task : choose_tasks(options.tasks, index, protocol)) {
+        work.push_back(
+            {task, load_questions(*task, protocol, index.find(*task, protocol), options.limit), {}, {}});
+        for (const std::string& note : work.back().questions.notes)
+            fmt::print(stderr, "tinyllm: {}: {}\n", task->name, note);
+    }
+    for (const Threshold& threshold : thresholds)
+        if (std::none_of(work.begin(), work.end(),
+                         [&](const TaskWork& w) { return w.task->name == threshold.task; }))
+            fail(ErrorKind::usage, "--threshold {}: that task is not run", threshold.task);
+
+    ModelOptions model_options{.device = options.device,
+                               .threads = options.threads,
+                               .exact = options.exact,
+                               .type = std::nullopt,
+                               .tokenizer = true};
+    if (!options.type.empty()) {
+        model_options.type = dtype_from_name(options.type);
+        if (!model_options.type) fail(ErrorKind::usage, "--type: no type \"{}\"", options.type);
+    }
+    const auto model = Model::load(options.model, model_options);
+    const Asker asker(make_scorer(model), protocol);
+    std::vector<TaskRun> runs;
+    for (TaskWork& one : work) {
+        answer_all(asker, one, static_cast<std::size_t>(options.batch));
+        runs.push_back({one.task, protocol, &one.questions.examples, one.answers, one.questions.rows,
+                        one.questions.file.rows.string(), options.batch == 1});
+        const std::size_t cut = figures_of(one.answers).cut;
+        if (cut)
+            fmt::print(stderr, "tinyllm: {}: {} {} longer than {} tokens and lost their {}\n", one.task->name,
+                       cut, protocol == Protocol::study ? "prompts were" : "requests were",
+                       protocol == Protocol::study ? std::min<std::int64_t>(512, asker.scorer().context)
+                                                   : asker.scorer().context,
+                       protocol == Protocol::study ? "end" : "beginning");
+    }
+
+    Json results = results_json(runs);
+    results["config"] = {{"model", "tinyllm"},
+                         {"model_args", "pretrained=" + options.model},
+                         {"model_num_parameters", model->info().parameters},
+                         {"protocol", options.protocol},
+                         {"batch_size", options.batch},
+                         {"device", options.device},
+                         {"limit", options.limit > 0 ? Json(options.limit) : Json()},
+                         {"exact", options.exact}};
+    results["tinyllm"].update(tinyllm_json(options, *model, runs));
+    if (!options.output.empty()) write_output(options, results, runs, work);
+    fmt::print("{}", format_results(results, runs, options.format));
+
+    int code = 0;
+    for (const Threshold& threshold : thresholds) {
+        const double acc = results["results"][threshold.task]["acc,none"].get<double>();
+        if (acc >= threshold.accuracy) continue;
+        fmt::print(stderr, "tinyllm: {}: accuracy {:.4f} is below the threshold {}\n", threshold.task, acc,
+                   threshold.accuracy);
+        code = static_cast<int>(ErrorKind::check_failed);
+    }
+    return code;
+}
+
+}  // namespace tinyllm::eval

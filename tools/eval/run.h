@@ -1,0 +1,22 @@
+// One model, some tasks, one protocol: what `tinyllm eval` does.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tinyllm::eval {
+
+struct RunOptions {
+    std::string model;
+    std::vector<std::string> tasks, data, thresholds;
+    std::string protocol = "lm-eval", output, format = "table", type, device = "auto";
+    int num_fewshot = 0, threads = 0, batch = 1;
+    double limit = 0;
+    bool log_samples = false, exact = false, quiet = false;
+};
+
+/// Prints the result to stdout, progress and warnings to stderr. Returns the exit code: 0, or 8 below a
+/// threshold. Throws Error.
+int run_eval(const RunOptions& options);
+
+}  // namespace tinyllm::eval

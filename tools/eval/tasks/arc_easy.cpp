@@ -1,0 +1,24 @@
+// ARC-Easy: grade-school science. Labels are A..E or 1..5.
+#include "tools/eval/science_row.h"
+
+namespace tinyllm {
+
+const eval::Task& task_arc_easy() {
+    static const eval::Task task{
+        .name = "arc_easy",
+        .title = "ARC-Easy",
+        .dataset = "allenai/ai2_arc",
+        .version = 1.0,
+        .normalised = true,
+        .scored = eval::Split::test,
+        .study_rows = 0,
+        .files = {{"ARC-Easy-Test.jsonl", eval::Split::test}, {"ARC-Easy-Dev.jsonl", eval::Split::dev}},
+        .path_words = {"arceasy"},
+        .not_in_path = {},
+        .fits = eval::fits_arc,
+        .read = eval::read_arc,
+    };
+    return task;
+}
+
+}  // namespace tinyllm

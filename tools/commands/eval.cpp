@@ -1,20 +1,22 @@
 // tinyllm eval: benchmark tasks put to one model.
-
 #include "tools/command.h"
 #include "tools/eval/run.h"
+#include "tools/model_path.h"
 
 namespace tinyllm {
 namespace {
 
 std::function<int()> add(CLI::App& app) {
     auto options = std::make_shared<eval::RunOptions>();
-    app.add_option("model", options->model, "Hugging Face folder or .gguf file")->required();
+    add_model_argument(app, options->model);
     app.add_option("-t,--tasks", options->tasks, "tasks, comma-separated; `all` for every task that has data")
         ->delimiter(',')
-        ->required();
+        ->required()
+        ->allow_extra_args(false);
     app.add_option("--data", options->data,
                    "folder searched for the official files, or task=FILE[,LABELS]; repeatable")
-        ->required();
+        ->required()
+        ->allow_extra_args(false);
     app.add_option("--protocol", options->protocol,
                    "lm-eval (as lm-evaluation-harness) or study (as the published study)")
         ->capture_default_str();
@@ -25,13 +27,12 @@ std::function<int()> add(CLI::App& app) {
     app.add_option("-b,--batch-size", options->batch,
                    "questions run at once; above 1 there are no latencies per question")
         ->capture_default_str();
-    app.add_option("-o,--output", options->output, "folder for results.json and samples");
     app.add_flag("-s,--log-samples", options->log_samples, "write samples_<task>.jsonl (needs -o)");
     app.add_option("--threshold", options->thresholds,
-                   "task=accuracy; below it the exit code is 8; repeatable");
-    app.add_option("--format", options->format, "table, md, csv, json or jsonl")->capture_default_str();
-    app.add_flag_callback(
-        "--json", [options] { options->format = "json"; }, "short for --format json");
+                   "task=accuracy; below it the exit code is 8; repeatable")
+        ->allow_extra_args(false);
+    add_output_options(app, options->output);
+    app.get_option("--output")->description("folder for results.json and samples");
     app.add_flag("--exact", options->exact, "fp32 arithmetic and cache: what parity is judged by");
     app.add_option("--type", options->type, "round the weights to this type at load");
     app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();

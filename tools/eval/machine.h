@@ -1,22 +1,18 @@
-// The board a figure was measured on, and what this process used of it.
+// The board and build a figure was measured on.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 
 #include "tools/eval/row.h"
 
 namespace tinyllm::eval {
 
-/// {board, cpu, cores, memory_mb, kernel, compiler, commit, version}; a fact that cannot be read is null.
+/// {board, cpu, cores, usable_cores, memory_bytes, os, kernel, machine, compiler, commit, version}; a fact
+/// that cannot be read is null.
 Json machine_facts();
 
-/// Peak resident bytes of this process since the start or the last reset; nothing where /proc does not say.
-std::optional<std::int64_t> peak_resident_bytes();
-
-/// Starts a new peak. False where the kernel does not offer it; then the peak goes on counting from the
-/// process's start.
+/// Starts a new peak of resident memory, so that peak_resident_bytes() speaks of what follows. False where
+/// the kernel does not offer it; then the peak goes on counting from the process's start.
 bool reset_peak_resident();
 
 /// "2026-11-20T23:05:00Z"

@@ -1,11 +1,5 @@
 #include "tools/eval/results.h"
 
-#include <unistd.h>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-
-#include "engine/fail.h"
 #include "tools/eval/machine.h"
 
 namespace tinyllm::eval {
@@ -20,10 +14,6 @@ Json finite(double value) {
 }
 
 }  // namespace
-
-std::string dump(const Json& value, int indent) {
-    return value.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
 
 Json latency_json(const Latency& latency) {
     return {{"mean", latency.mean}, {"p50", latency.p50}, {"p90", latency.p90},
@@ -126,19 +116,6 @@ Json sample_json(const TaskRun& run, std::size_t index, const Prepared& prepared
                          {"truncated", answer.cut > 0}};
     sample["tinyllm"]["tokens"] = harness ? ids : Json(prepared.prompt);
     return sample;
-}
-
-void write_file(const std::filesystem::path& path, const std::string& bytes) {
-    const std::string temporary = path.string() + ".tmp" + std::to_string(getpid());
-    std::FILE* file = std::fopen(temporary.c_str(), "wb");
-    if (!file) fail(ErrorKind::runtime, "{}: cannot be written: {}", path.string(), std::strerror(errno));
-    const bool written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-    const bool closed = std::fclose(file) == 0;
-    if (!written || !closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
-        const int reason = errno;
-        std::remove(temporary.c_str());
-        fail(ErrorKind::runtime, "{}: cannot be written: {}", path.string(), std::strerror(reason));
-    }
 }
 
 }  // namespace tinyllm::eval

@@ -1,7 +1,6 @@
 // results.json and samples_<task>.jsonl in lm-evaluation-harness's shape.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -33,11 +32,5 @@ Json results_json(const std::vector<TaskRun>& runs);
 
 /// One line of samples_<task>.jsonl.
 Json sample_json(const TaskRun& run, std::size_t index, const Prepared& prepared);
-
-/// Writes to a temporary name, then renames. Throws Error(runtime).
-void write_file(const std::filesystem::path& path, const std::string& bytes);
-
-/// JSON as text; bytes that are no UTF-8 are replaced.
-std::string dump(const Json& value, int indent = -1);
 
 }  // namespace tinyllm::eval

@@ -8,7 +8,7 @@
 
 namespace tinyllm::eval {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;  // keeps keys in the order they were written
 
 /// The answer choices of ARC and OpenBookQA rows.
 struct Choices {

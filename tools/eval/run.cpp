@@ -1,7 +1,6 @@
 #include "tools/eval/run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,11 +8,14 @@
 #include <numeric>
 
 #include "engine/fail.h"
+#include "tools/board.h"
 #include "tools/eval/find_data.h"
 #include "tools/eval/machine.h"
 #include "tools/eval/model_files.h"
 #include "tools/eval/results.h"
 #include "tools/eval/table.h"
+#include "tools/log.h"
+#include "tools/model_path.h"
 
 namespace tinyllm::eval {
 namespace {
@@ -59,7 +61,8 @@ std::vector<const Task*> choose_tasks(const std::vector<std::string>& names, con
 
 class Progress {
   public:
-    Progress(std::string task, std::size_t total) : task_(std::move(task)), total_(total), live_(isatty(2)) {}
+    Progress(std::string task, std::size_t total)
+        : task_(std::move(task)), total_(total), live_(show_progress()) {}
     ~Progress() {
         if (live_) fmt::print(stderr, "\r\033[K");
     }
@@ -118,9 +121,10 @@ void answer_all(const Asker& asker, TaskWork& work, std::size_t batch) {
     }
 }
 
-Json tinyllm_json(const RunOptions& options, const Model& model, const std::vector<TaskRun>& runs) {
+Json tinyllm_json(const RunOptions& options, const std::string& path, const Model& model,
+                  const std::vector<TaskRun>& runs) {
     const ModelInfo& info = model.info();
-    const ModelFiles files = identify_model(options.model);
+    const ModelFiles files = identify_model(path);
     const auto parameters = static_cast<double>(std::max<std::int64_t>(info.parameters, 1));
     const auto bytes = static_cast<double>(info.weight_bytes);
     std::vector<double> ms;
@@ -152,24 +156,20 @@ Json tinyllm_json(const RunOptions& options, const Model& model, const std::vect
 
 void write_output(const RunOptions& options, const Json& results, const std::vector<TaskRun>& runs,
                   const std::vector<TaskWork>& work) {
-    const fs::path folder(options.output);
+    const fs::path folder(options.output.path);
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) fail(ErrorKind::runtime, "{}: cannot be created: {}", folder.string(), error.message());
     for (std::size_t i = 0; options.log_samples && i < runs.size(); ++i) {
         std::string lines;
         for (std::size_t k = 0; k < runs[i].answers.size(); ++k)
-            lines += dump(sample_json(runs[i], k, work[i].prepared[k])) + "\n";
-        write_file(folder / fmt::format("samples_{}.jsonl", runs[i].task->name), lines);
+            lines += dump_json(sample_json(runs[i], k, work[i].prepared[k])) + "\n";
+        write_file((folder / fmt::format("samples_{}.jsonl", runs[i].task->name)).string(), lines);
     }
-    write_file(folder / "results.json", dump(results, 2) + "\n");
+    write_file((folder / "results.json").string(), dump_json_pretty(results) + "\n");
 }
 
 void check_options(const RunOptions& options) {
-    static const std::vector<std::string> formats = {"table", "md", "csv", "json", "jsonl"};
-    if (std::find(formats.begin(), formats.end(), options.format) == formats.end())
-        fail(ErrorKind::usage, "--format: expected table, md, csv, json or jsonl, found \"{}\"",
-             options.format);
     if (options.num_fewshot != 0)
         fail(ErrorKind::unsupported,
              "--num-fewshot {}: examples in front of the question are not supported, only 0",
@@ -179,7 +179,7 @@ void check_options(const RunOptions& options) {
              options.limit);
     if (options.batch < 1)
         fail(ErrorKind::usage, "--batch-size: expected at least 1, found {}", options.batch);
-    if (options.log_samples && options.output.empty())
+    if (options.log_samples && options.output.path.empty())
         fail(ErrorKind::usage, "--log-samples needs --output DIR");
 }
 
@@ -198,7 +198,7 @@ int run_eval(const RunOptions& options) {
         work.push_back(
             {task, load_questions(*task, protocol, index.find(*task, protocol), options.limit), {}, {}});
         for (const std::string& note : work.back().questions.notes)
-            fmt::print(stderr, "tinyllm: {}: {}\n", task->name, note);
+            tinyllm::note("tinyllm: {}: {}", task->name, note);
     }
     for (const Threshold& threshold : thresholds)
         if (std::none_of(work.begin(), work.end(),
@@ -214,7 +214,8 @@ int run_eval(const RunOptions& options) {
         model_options.type = dtype_from_name(options.type);
         if (!model_options.type) fail(ErrorKind::usage, "--type: no type \"{}\"", options.type);
     }
-    const auto model = Model::load(options.model, model_options);
+    const std::string path = resolve_model(options.model);
+    const auto model = Model::load(path, model_options);
     const Asker asker(make_scorer(model), protocol);
     std::vector<TaskRun> runs;
     for (TaskWork& one : work) {
@@ -223,11 +224,11 @@ int run_eval(const RunOptions& options) {
                         one.questions.file.rows.string(), options.batch == 1});
         const std::size_t cut = figures_of(one.answers).cut;
         if (cut)
-            fmt::print(stderr, "tinyllm: {}: {} {} longer than {} tokens and lost their {}\n", one.task->name,
-                       cut, protocol == Protocol::study ? "prompts were" : "requests were",
-                       protocol == Protocol::study ? std::min<std::int64_t>(512, asker.scorer().context)
-                                                   : asker.scorer().context,
-                       protocol == Protocol::study ? "end" : "beginning");
+            note("tinyllm: {}: {} {} longer than {} tokens and lost their {}", one.task->name, cut,
+                 protocol == Protocol::study ? "prompts were" : "requests were",
+                 protocol == Protocol::study ? std::min<std::int64_t>(512, asker.scorer().context)
+                                             : asker.scorer().context,
+                 protocol == Protocol::study ? "end" : "beginning");
     }
 
     Json results = results_json(runs);
@@ -239,16 +240,20 @@ int run_eval(const RunOptions& options) {
                          {"device", options.device},
                          {"limit", options.limit > 0 ? Json(options.limit) : Json()},
                          {"exact", options.exact}};
-    results["tinyllm"].update(tinyllm_json(options, *model, runs));
-    if (!options.output.empty()) write_output(options, results, runs, work);
-    fmt::print("{}", format_results(results, runs, options.format));
+    results["tinyllm"].update(tinyllm_json(options, path, *model, runs));
+    if (!options.output.path.empty()) write_output(options, results, runs, work);
+    if (options.output.format == Format::json) {
+        print(dump_json_pretty(results) + "\n");
+    } else {
+        print(render(results_table(results, runs), options.output.format));
+    }
 
     int code = 0;
     for (const Threshold& threshold : thresholds) {
         const double acc = results["results"][threshold.task]["acc,none"].get<double>();
         if (acc >= threshold.accuracy) continue;
-        fmt::print(stderr, "tinyllm: {}: accuracy {:.4f} is below the threshold {}\n", threshold.task, acc,
-                   threshold.accuracy);
+        log_line(fmt::format("tinyllm: {}: accuracy {:.4f} is below the threshold {}", threshold.task, acc,
+                             threshold.accuracy));
         code = static_cast<int>(ErrorKind::check_failed);
     }
     return code;

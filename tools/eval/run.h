@@ -4,15 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "tools/output.h"
+
 namespace tinyllm::eval {
 
 struct RunOptions {
     std::string model;
     std::vector<std::string> tasks, data, thresholds;
-    std::string protocol = "lm-eval", output, format = "table", type, device = "auto";
+    std::string protocol = "lm-eval", type, device = "auto";
     int num_fewshot = 0, threads = 0, batch = 1;
     double limit = 0;
-    bool log_samples = false, exact = false, quiet = false;
+    OutputOptions output;  ///< path: the folder for results.json and samples
+    bool log_samples = false, exact = false;
 };
 
 /// Prints the result to stdout, progress and warnings to stderr. Returns the exit code: 0, or 8 below a

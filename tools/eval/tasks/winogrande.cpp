@@ -15,8 +15,7 @@ eval::Example read(const eval::Row& row) {
     const std::string options[] = {row.text("option1"), row.text("option2")};
     const int answer = static_cast<int>(row.label("answer", 1, 2));
     const std::size_t blank = sentence.find('_');
-    if (blank == std::string::npos)
-        row.bad("sentence", "a blank \"_\"", eval::describe(sentence));
+    if (blank == std::string::npos) row.bad("sentence", "a blank \"_\"", eval::describe(sentence));
     const std::string rest = eval::python_strip(sentence.substr(blank + 1));
 
     eval::Example example;

@@ -1,0 +1,114 @@
+// tinyllm study: models x types x tasks, journalled, and its report. Without arguments: the embedded models
+// and questions.
+#include <filesystem>
+#include <memory>
+
+#include "engine/fail.h"
+#include "tools/command.h"
+#include "tools/log.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+#include "tools/study/report.h"
+#include "tools/study/runner.h"
+
+namespace tinyllm {
+namespace {
+
+int report(const std::string& folder) {
+    const study::Summary summary = study::read_summary(folder);
+    study::write_report(summary, folder);
+    print(study::terminal_report(summary));
+    const auto page =
+        std::filesystem::absolute(std::filesystem::path(folder) / "report.html").lexically_normal();
+    note("report: {}", page.string());
+    std::size_t ok = 0, failed = 0;
+    for (const study::CellFigures& cell : summary.cells) {
+        ok += cell.ok();
+        failed += cell.status == "failed";
+    }
+    return failed > 0 || ok == 0 ? static_cast<int>(ErrorKind::runtime) : 0;
+}
+
+int print_plan(const study::Plan& plan) {
+    Table table;
+    table.columns = {{"model", "model"}, {"type", "type"}, {"protocol", "protocol"},
+                     {"task", "task"},   {"data", "data"}, {"run", "run"}};
+    for (const study::Cell& cell : plan.cells)
+        table.rows.push_back({{"model", cell.model},
+                              {"type", cell.type},
+                              {"protocol", std::string(eval::protocol_name(cell.protocol))},
+                              {"task", cell.task},
+                              {"data", plan.data.at({cell.protocol, cell.task}).file.rows.string()},
+                              {"run", cell.chosen ? "yes" : "no"}});
+    print(render(table, Format::table));
+    return 0;
+}
+
+int run(const study::StudyOptions& options) {
+    if (options.limit < 0)
+        fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
+             options.limit);
+    if (options.timeout < 0) fail(ErrorKind::usage, "--timeout: expected seconds, found {}", options.timeout);
+    const study::Plan plan = study::make_plan(options);
+    if (options.plan) return print_plan(plan);
+    const study::ResultsLock lock(options.output);
+    write_file((std::filesystem::path(options.output) / "study.json").string(),
+               dump_json_pretty(study::plan_json(plan, options)) + "\n");
+    if (!study::run_plan(plan, options, study::engine_loader(options))) {
+        note("stopped; the same command goes on where it was");
+        return stop_exit_code(static_cast<int>(ErrorKind::runtime));
+    }
+    return report(options.output);
+}
+
+std::function<int()> add(CLI::App& app) {
+    auto options = std::make_shared<study::StudyOptions>();
+    app.add_option("--models", options->models, "models, comma-separated; default: the embedded ones")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--types", options->types,
+                   "weight types, comma-separated, or `stored`; default f32,f16,q8_0,q4_0")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--tasks", options->tasks, "tasks, comma-separated; default: all that have data")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--protocol", options->protocols, "lm-eval, study or both (comma-separated; default both)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--data", options->data,
+                   "folder searched for the official files, or task=FILE[,LABELS]; repeatable")
+        ->allow_extra_args(false);
+    app.add_option("-L,--limit", options->limit, "first N questions of a task, or a share below 1");
+    app.add_option("--only", options->only,
+                   "cells to run: a model, type, protocol or task, or a pattern on model/type/protocol/task; "
+                   "repeatable")
+        ->allow_extra_args(false);
+    app.add_option("--skip", options->skip, "cells to leave out, likewise")->allow_extra_args(false);
+    app.add_option("--timeout", options->timeout, "seconds per cell; longer ones are given up");
+    app.add_flag("--plan", options->plan, "print the cells and stop");
+    auto* fresh =
+        app.add_flag("--fresh", options->fresh, "forget what the journals of the chosen cells hold");
+    app.add_flag("--resume", "go on where a study was stopped (the default)")->excludes(fresh);
+    app.add_flag("--exact", options->exact, "fp32 arithmetic and cache");
+    app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();
+    app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
+    app.add_option("-o,--output", options->output, "results folder")->capture_default_str();
+    auto folder = std::make_shared<std::string>();
+    CLI::App* again = app.add_subcommand("report", "Write the report again from the journals");
+    again->add_option("folder", *folder, "results folder; default: --output");
+    return [options, again, folder] {
+        if (again->parsed()) return report(folder->empty() ? options->output : *folder);
+        return run(*options);
+    };
+}
+
+}  // namespace
+
+const Command& command_study() {
+    static const Command command{
+        "study", "Run models, types and tasks; report accuracy, latency, memory and size", add};
+    return command;
+}
+
+}  // namespace tinyllm

@@ -1,0 +1,195 @@
+#include "tools/study/report.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "tools/eval/table.h"
+#include "tools/study/words.h"
+
+namespace tinyllm::study {
+namespace {
+
+namespace fs = std::filesystem;
+
+double megabytes(std::int64_t bytes) {
+    return static_cast<double>(bytes) / (1024.0 * 1024.0);
+}
+
+std::string shown_accuracy(const CellFigures& cell) {
+    if (!cell.ok()) return cell.status;
+    return fmt::format("{:.1f} ±{:.1f}", 100 * cell.figures.acc.value,
+                       100 * cell.figures.acc.stderr_.value_or(0));
+}
+
+template <typename T>
+Json cell_or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json();
+}
+
+// Reasons for missing cells, each once.
+std::vector<std::string> reasons(const Summary& summary) {
+    std::vector<std::string> lines;
+    for (const CellFigures& cell : summary.cells) {
+        if (cell.ok()) continue;
+        lines.push_back(fmt::format("{}/{}/{}/{}: {}: {}", cell.model, cell.type,
+                                    eval::protocol_name(cell.protocol), cell.task, cell.status, cell.reason));
+    }
+    constexpr std::size_t kMost = 20;
+    if (lines.size() > kMost) {
+        const std::size_t more = lines.size() - kMost;
+        lines.resize(kMost);
+        lines.push_back(fmt::format("and {} more; results.csv has all", more));
+    }
+    return lines;
+}
+
+}  // namespace
+
+std::string protocol_words(eval::Protocol protocol) {
+    if (protocol == eval::Protocol::lm_eval)
+        return "lm-eval: as lm-evaluation-harness asks. Every choice is scored as a continuation of the "
+               "question; the likeliest "
+               "is the answer. Time is that of all choices of a question.";
+    return "study: as the published study asked. The question lists lettered options; the letter with the "
+           "highest logit is the "
+           "answer. Time is that of the one forward pass.";
+}
+
+tinyllm::Table overview_table(const Summary& summary, eval::Protocol protocol) {
+    tinyllm::Table table;
+    table.columns = {{"model", "model"}, {"type", "type"}};
+    for (std::size_t i = 0; i < summary.tasks.size(); ++i)
+        table.columns.push_back({summary.tasks[i], summary.titles[i]});
+    for (const auto& column : std::vector<tinyllm::Column>{{"average", "average", 1},
+                                                           {"p50_ms", "p50 ms", 2},
+                                                           {"p95_ms", "p95 ms", 2},
+                                                           {"questions_per_s", "q/s", 1},
+                                                           {"peak_mib", "peak MiB", 1},
+                                                           {"model_mib", "model MiB", 2},
+                                                           {"ratio_fp32", "of fp32", 3}})
+        table.columns.push_back(column);
+    for (const Entry* e : summary.of(protocol)) {
+        Json row = {{"model", e->model}, {"type", e->type}};
+        for (const CellFigures* cell : e->cells) row[cell->task] = shown_accuracy(*cell);
+        row["average"] = e->average ? Json(fmt::format("{:.1f} ±{:.1f}", 100 * e->average->value,
+                                                       100 * e->average->stderr_.value_or(0)))
+                                    : Json();
+        row["p50_ms"] = e->latency ? Json(e->latency->p50) : Json();
+        row["p95_ms"] = e->latency ? Json(e->latency->p95) : Json();
+        row["questions_per_s"] = cell_or_null(e->questions_per_s);
+        row["peak_mib"] = e->peak_bytes ? Json(megabytes(*e->peak_bytes)) : Json();
+        row["model_mib"] = e->weight_bytes ? Json(megabytes(*e->weight_bytes)) : Json();
+        row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
+        table.rows.push_back(std::move(row));
+    }
+    for (const bool constant : {false, true}) {
+        Json row = {{"model", constant ? "best constant answer" : "chance"}, {"type", ""}};
+        double sum = 0;
+        std::size_t n = 0;
+        for (const std::string& task : summary.tasks) {
+            const CellFigures* any = summary.any(protocol, task);
+            if (!any) continue;
+            const double value = constant ? any->figures.constant : any->figures.chance;
+            row[task] = fmt::format("{:.1f}", 100 * value);
+            sum += value;
+            ++n;
+        }
+        if (n == summary.tasks.size() && n)
+            row["average"] = fmt::format("{:.1f}", 100 * sum / static_cast<double>(n));
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+tinyllm::Table cells_table(const Summary& summary) {
+    tinyllm::Table table;
+    for (const char* key : {"protocol",        "model",      "type",      "task",           "status",
+                            "reason",          "n",          "acc",       "acc_stderr",     "acc_norm",
+                            "acc_norm_stderr", "chance",     "constant",  "predicted",      "mean_ms",
+                            "p50_ms",          "p90_ms",     "p95_ms",    "p99_ms",         "max_ms",
+                            "questions_per_s", "tokens",     "truncated", "peak_rss_bytes", "weight_bytes",
+                            "parameters",      "ratio_fp32", "load_ms",   "threads",        "backend"})
+        table.columns.push_back({key, key, 6});
+    for (const CellFigures& cell : summary.cells) {
+        Json row = {{"protocol", std::string(eval::protocol_name(cell.protocol))},
+                    {"model", cell.model},
+                    {"type", cell.type},
+                    {"task", cell.task},
+                    {"status", cell.status},
+                    {"reason", cell.reason}};
+        if (!cell.load.is_null())
+            for (const char* key : {"weight_bytes", "parameters", "load_ms", "threads", "backend"})
+                row[key] = cell.load.at(key);
+        if (cell.ok()) {
+            const eval::TaskFigures& f = cell.figures;
+            row["n"] = f.n;
+            row["acc"] = f.acc.value;
+            row["acc_stderr"] = cell_or_null(f.acc.stderr_);
+            if (cell.normalised) {
+                row["acc_norm"] = f.acc_norm.value;
+                row["acc_norm_stderr"] = cell_or_null(f.acc_norm.stderr_);
+            }
+            row["chance"] = f.chance;
+            row["constant"] = f.constant;
+            row["predicted"] = eval::letter_shares(Json(f.predicted));
+            row["mean_ms"] = f.latency.mean;
+            row["p50_ms"] = f.latency.p50;
+            row["p90_ms"] = f.latency.p90;
+            row["p95_ms"] = f.latency.p95;
+            row["p99_ms"] = f.latency.p99;
+            row["max_ms"] = f.latency.max;
+            if (f.total_ms > 0) row["questions_per_s"] = 1000.0 * static_cast<double>(f.n) / f.total_ms;
+            row["tokens"] = f.tokens;
+            row["truncated"] = f.cut;
+            row["peak_rss_bytes"] = cell_or_null(cell.peak_bytes);
+            if (const Entry* e = summary.find(cell.protocol, cell.model, cell.type))
+                row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
+        }
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+std::string terminal_report(const Summary& summary) {
+    std::string text;
+    for (const std::string& line : words_about_run(summary)) text += line + "\n";
+    for (eval::Protocol protocol : summary.protocols) {
+        text += "\n" + protocol_words(protocol) + "\n\n";
+        text += render(overview_table(summary, protocol), Format::table) + "\n";
+        for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
+    }
+    for (const std::string& line : reasons(summary)) text += line + "\n";
+    return text;
+}
+
+std::string markdown_report(const Summary& summary) {
+    std::string text = "# Study report\n\n";
+    for (const std::string& line : words_about_run(summary)) text += line + "\n";
+    for (eval::Protocol protocol : summary.protocols) {
+        text += fmt::format("\n## Protocol {}\n\n{}\n\n", eval::protocol_name(protocol),
+                            protocol_words(protocol));
+        text += render(overview_table(summary, protocol), Format::md);
+        text += "\nAccuracies in % ± one standard error.\n\n";
+        for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
+    }
+    const std::vector<std::string> missing = reasons(summary);
+    if (!missing.empty()) text += "\n## Missing\n\n";
+    for (const std::string& line : missing) text += "- " + line + "\n";
+    text += "\n## Board and build\n\n| | |\n|---|---|\n";
+    for (const auto& [key, value] : summary.study.at("machine").items())
+        text += fmt::format("| {} | {} |\n", key,
+                            value.is_string() ? value.get<std::string>() : dump_json(value));
+    text += fmt::format("| date | {} |\n", summary.study.at("date").get<std::string>());
+    return text;
+}
+
+void write_report(const Summary& summary, const std::string& folder) {
+    const fs::path path(folder);
+    write_file((path / "results.json").string(), dump_json_pretty(summary.json()) + "\n");
+    write_file((path / "results.csv").string(), render(cells_table(summary), Format::csv));
+    write_file((path / "results.md").string(), markdown_report(summary));
+    write_file((path / "report.html").string(), html_report(summary));
+}
+
+}  // namespace tinyllm::study

@@ -1,0 +1,228 @@
+#include "tools/study/summary.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/fail.h"
+#include "tools/eval/results.h"
+#include "tools/eval/rows_file.h"
+
+namespace tinyllm::study {
+namespace {
+
+namespace fs = std::filesystem;
+
+CellFigures read_cell(const fs::path& folder, const Json& planned) {
+    CellFigures cell;
+    cell.model = planned.at("model").get<std::string>();
+    cell.type = planned.at("type").get<std::string>();
+    cell.task = planned.at("task").get<std::string>();
+    cell.data = planned.at("data").get<std::string>();
+    const std::string protocol = planned.at("protocol").get<std::string>();
+    cell.protocol = eval::protocol_from_name(protocol);
+    const eval::Task& task = eval::find_task(cell.task);
+    cell.title = std::string(task.title);
+    cell.normalised = task.normalised && cell.protocol == eval::Protocol::lm_eval;
+    const auto state = read_journal(journal_path(folder, cell.model, cell.type, protocol, cell.task));
+    if (!state || !state->ended()) {
+        cell.status = "skipped";
+        cell.reason = !state || state->answered == 0
+                          ? std::string("not run")
+                          : fmt::format("not finished, {} questions answered", state->answered);
+        return cell;
+    }
+    cell.status = state->status();
+    cell.reason = state->end.value("reason", "");
+    cell.load = state->load;
+    cell.settings = state->header.at("settings");
+    if (!cell.ok()) return cell;
+    for (const auto& answer : state->answers) {
+        if (!answer)
+            fail(ErrorKind::corrupt, "{}: the journal of {} ended with questions missing", folder.string(),
+                 cell.task);
+        cell.answers.push_back(*answer);
+    }
+    cell.figures = eval::figures_of(cell.answers);
+    if (state->end.contains("peak_rss_bytes") && state->end.at("peak_rss_bytes").is_number())
+        cell.peak_bytes = state->end.at("peak_rss_bytes").get<std::int64_t>();
+    for (const Json& text : state->end.value("notes", Json::array()))
+        cell.notes.push_back(text.get<std::string>());
+    return cell;
+}
+
+void add_average(Entry& entry) {
+    double sum = 0, norm = 0, squares = 0;
+    for (const CellFigures* cell : entry.cells) {
+        if (!cell->ok()) return;
+        sum += cell->figures.acc.value;
+        norm += cell->normalised ? cell->figures.acc_norm.value : cell->figures.acc.value;
+        squares += std::pow(cell->figures.acc.stderr_.value_or(0), 2);
+    }
+    const auto n = static_cast<double>(entry.cells.size());
+    entry.average = eval::Mean{sum / n, std::sqrt(squares) / n};
+    entry.average_norm = norm / n;
+}
+
+Entry make_entry(const Summary& summary, eval::Protocol protocol, const std::string& model,
+                 const std::string& type) {
+    Entry entry;
+    entry.model = model;
+    entry.type = type;
+    entry.protocol = protocol;
+    for (const CellFigures& cell : summary.cells) {
+        if (cell.protocol != protocol || cell.model != model || cell.type != type) continue;
+        entry.cells.push_back(&cell);
+        if (!cell.load.is_null()) {
+            entry.weight_bytes = cell.load.at("weight_bytes").get<std::int64_t>();
+            entry.parameters = cell.load.at("parameters").get<std::int64_t>();
+            entry.backend = cell.load.at("backend").get<std::string>();
+            const double load_ms = cell.load.at("load_ms").get<double>();
+            entry.load_ms = std::min(entry.load_ms.value_or(load_ms), load_ms);
+        }
+        if (!cell.ok()) continue;
+        for (const eval::Answer& answer : cell.answers) entry.ms.push_back(answer.ms);
+        if (cell.peak_bytes) entry.peak_bytes = std::max(entry.peak_bytes.value_or(0), *cell.peak_bytes);
+    }
+    add_average(entry);
+    if (!entry.ms.empty()) {
+        entry.latency = eval::latency_of(entry.ms);
+        if (entry.latency->mean > 0) entry.questions_per_s = 1000.0 / entry.latency->mean;
+    }
+    return entry;
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json();
+}
+
+Json cell_json(const CellFigures& cell) {
+    Json json = {{"model", cell.model},
+                 {"type", cell.type},
+                 {"protocol", std::string(eval::protocol_name(cell.protocol))},
+                 {"task", cell.task},
+                 {"status", cell.status}};
+    if (!cell.ok()) {
+        json["reason"] = cell.reason;
+        json["results"] = nullptr;
+        return json;
+    }
+    const eval::TaskFigures& f = cell.figures;
+    json["n"] = f.n;
+    json["results"] = eval::task_results(eval::find_task(cell.task), cell.protocol, f);
+    json["chance"] = f.chance;
+    json["constant_answer"] = {{"choice", f.constant_choice}, {"acc", f.constant}};
+    json["predicted_share"] = f.predicted;
+    json["latency_ms"] = eval::latency_json(f.latency);
+    json["questions_per_s"] = f.total_ms > 0 ? Json(1000.0 * static_cast<double>(f.n) / f.total_ms) : Json();
+    json["tokens"] = f.tokens;
+    json["truncated"] = f.cut;
+    json["peak_rss_bytes"] = or_null(cell.peak_bytes);
+    json["load"] = cell.load;
+    json["data"] = cell.data;
+    json["notes"] = cell.notes;
+    return json;
+}
+
+}  // namespace
+
+std::optional<double> Entry::ratio_fp32() const {
+    if (!weight_bytes || !parameters || *parameters == 0) return std::nullopt;
+    return static_cast<double>(*weight_bytes) / (4.0 * static_cast<double>(*parameters));
+}
+
+eval::Mean paired_difference(const Entry& base, const Entry& other) {
+    std::vector<double> differences;
+    for (std::size_t t = 0; t < std::min(base.cells.size(), other.cells.size()); ++t) {
+        const auto& a = base.cells[t]->answers;
+        const auto& b = other.cells[t]->answers;
+        for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+            differences.push_back(static_cast<double>(b[i].prediction == b[i].gold) -
+                                  static_cast<double>(a[i].prediction == a[i].gold));
+    }
+    return eval::mean_of(differences);
+}
+
+std::vector<const Entry*> front(const std::vector<const Entry*>& entries,
+                                const std::function<std::optional<double>(const Entry&)>& cost) {
+    std::vector<const Entry*> sorted;
+    for (const Entry* entry : entries)
+        if (entry->average && cost(*entry)) sorted.push_back(entry);
+    std::stable_sort(sorted.begin(), sorted.end(), [&](const Entry* a, const Entry* b) {
+        return std::pair(*cost(*a), -a->average->value) < std::pair(*cost(*b), -b->average->value);
+    });
+    std::vector<const Entry*> best;
+    for (const Entry* entry : sorted)
+        if (best.empty() || entry->average->value > best.back()->average->value) best.push_back(entry);
+    return best;
+}
+
+std::vector<const Entry*> Summary::of(eval::Protocol protocol) const {
+    std::vector<const Entry*> result;
+    for (const Entry& entry : entries)
+        if (entry.protocol == protocol) result.push_back(&entry);
+    return result;
+}
+
+const Entry* Summary::find(eval::Protocol protocol, const std::string& model, const std::string& type) const {
+    for (const Entry& entry : entries)
+        if (entry.protocol == protocol && entry.model == model && entry.type == type) return &entry;
+    return nullptr;
+}
+
+const CellFigures* Summary::any(eval::Protocol protocol, const std::string& task) const {
+    for (const CellFigures& cell : cells)
+        if (cell.protocol == protocol && cell.task == task && cell.ok()) return &cell;
+    return nullptr;
+}
+
+Json Summary::json() const {
+    Json json = {{"schema", "tinyllm.study-results/1"},
+                 {"study", study},
+                 {"cells", Json::array()},
+                 {"entries", Json::array()}};
+    for (const CellFigures& cell : cells) json["cells"].push_back(cell_json(cell));
+    for (const Entry& e : entries)
+        json["entries"].push_back({{"protocol", std::string(eval::protocol_name(e.protocol))},
+                                   {"model", e.model},
+                                   {"type", e.type},
+                                   {"average_acc", e.average ? Json(e.average->value) : Json()},
+                                   {"average_acc_stderr", e.average ? or_null(e.average->stderr_) : Json()},
+                                   {"average_acc_norm", or_null(e.average_norm)},
+                                   {"latency_ms", e.latency ? eval::latency_json(*e.latency) : Json()},
+                                   {"questions_per_s", or_null(e.questions_per_s)},
+                                   {"peak_rss_bytes", or_null(e.peak_bytes)},
+                                   {"weight_bytes", or_null(e.weight_bytes)},
+                                   {"parameters", or_null(e.parameters)},
+                                   {"ratio_fp32", or_null(e.ratio_fp32())},
+                                   {"load_ms", or_null(e.load_ms)},
+                                   {"backend", e.backend}});
+    return json;
+}
+
+Summary read_summary(const std::string& folder) {
+    const fs::path path = fs::path(folder) / "study.json";
+    Summary summary;
+    try {
+        summary.study = Json::parse(eval::read_bytes(path));
+        for (const Json& model : summary.study.at("models"))
+            summary.models.push_back(model.at("name").get<std::string>());
+        summary.types = summary.study.at("types").get<std::vector<std::string>>();
+        for (const Json& task : summary.study.at("tasks")) {
+            summary.tasks.push_back(task.at("name").get<std::string>());
+            summary.titles.push_back(task.at("title").get<std::string>());
+        }
+        for (const Json& protocol : summary.study.at("protocols"))
+            summary.protocols.push_back(eval::protocol_from_name(protocol.get<std::string>()));
+        for (const Json& cell : summary.study.at("cells")) summary.cells.push_back(read_cell(folder, cell));
+    } catch (const Json::exception& error) {
+        fail(ErrorKind::corrupt, "{}: expected a study, found {}", path.string(), error.what());
+    }
+    for (eval::Protocol protocol : summary.protocols)
+        for (const std::string& model : summary.models)
+            for (const std::string& type : summary.types)
+                summary.entries.push_back(make_entry(summary, protocol, model, type));
+    return summary;
+}
+
+}  // namespace tinyllm::study

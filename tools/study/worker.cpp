@@ -1,0 +1,145 @@
+#include "tools/study/worker.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <new>
+
+#include "engine/fail.h"
+#include "tools/board.h"
+#include "tools/eval/machine.h"
+
+namespace tinyllm::study {
+namespace {
+
+// The reader may be gone: then nobody is left to be told.
+void tell(int events, const std::string& line) {
+    const std::string text = line + "\n";
+    [[maybe_unused]] const ssize_t n = ::write(events, text.data(), text.size());
+}
+
+Json peak_json() {
+    const auto peak = peak_resident_bytes();
+    return peak ? Json(*peak) : Json();
+}
+
+std::string results_folder(const WorkerJob& job) {
+    return job.options->output;
+}
+
+Journal open_journal(const WorkerJob& job, const Cell& cell) {
+    return Journal(journal_path(results_folder(job), cell.model, cell.type,
+                                std::string(eval::protocol_name(cell.protocol)), cell.task),
+                   cell.id(), cell_settings(*job.plan, cell, *job.options));
+}
+
+void end_all(const WorkerJob& job, const std::string& status, const std::string& reason) {
+    for (std::size_t index : job.cells) {
+        Journal journal = open_journal(job, job.plan->cells[index]);
+        if (!journal.state().ended()) journal.add_end(status, reason);
+    }
+}
+
+void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker, const LoadedModel& model,
+              bool warm, int events) {
+    const Cell& cell = job.plan->cells[index];
+    Journal journal = open_journal(job, cell);
+    const eval::Task& task = eval::find_task(cell.task);
+    const eval::Questions questions = eval::load_questions(
+        task, cell.protocol, job.plan->data.at({cell.protocol, cell.task}).file, job.options->limit);
+    eval::reset_peak_resident();
+    journal.add_load(model.facts);
+    std::size_t done = journal.state().answered;
+    const std::size_t total = questions.examples.size();
+    for (std::size_t i = 0; i < total; ++i) {
+        if (i < journal.state().answers.size() && journal.state().answers[i]) continue;
+        const eval::Example* example = &questions.examples[i];
+        const eval::Prepared prepared = asker.prepare(*example, fmt::format("{} question {}", cell.task, i));
+        const eval::Prepared* one = &prepared;
+        // The first run of a process pays for memory and page faults that the others find done: it is not
+        // timed.
+        if (!warm) asker.answer(std::span(&one, 1), std::span(&example, 1));
+        warm = true;
+        journal.add_answer(i, asker.answer(std::span(&one, 1), std::span(&example, 1)).front());
+        tell(events, fmt::format("item {} {}", ++done, total));
+    }
+    journal.add_end("ok", "",
+                    {{"questions", total},
+                     {"rows", questions.rows},
+                     {"notes", questions.notes},
+                     {"peak_rss_bytes", peak_json()},
+                     {"date", eval::utc_now()}});
+}
+
+}  // namespace
+
+std::string status_of(const Error& error) {
+    switch (error.kind()) {
+        case ErrorKind::unsupported:
+        case ErrorKind::device:
+            return "unsupported";
+        case ErrorKind::would_not_fit:
+        case ErrorKind::out_of_memory:
+            return "oom";
+        default:
+            return "failed";
+    }
+}
+
+Loader engine_loader(const StudyOptions& options) {
+    return [options](const StudyModel& model, const std::string& type) {
+        ModelOptions how;
+        how.device = options.device;
+        how.threads = options.threads;
+        how.exact = options.exact;
+        if (type != "stored") how.type = dtype_from_name(type);
+        const auto loaded = Model::load(model.path, how);
+        const ModelInfo& info = loaded->info();
+        Json facts = {
+            {"architecture", info.architecture}, {"parameters", info.parameters},
+            {"weight_bytes", info.weight_bytes}, {"main_type", std::string(dtype_name(info.main_type))},
+            {"context", info.context},           {"backend", info.backend},
+            {"threads", info.threads},           {"load_ms", info.load_ms},
+            {"load_peak_rss_bytes", peak_json()}};
+        return LoadedModel{eval::make_scorer(loaded), std::move(facts)};
+    };
+}
+
+void run_worker(const WorkerJob& job, const Loader& loader, int events) {
+    const Cell& any = job.plan->cells[job.cells.front()];
+    LoadedModel model;
+    tell(events, "load");
+    try {
+        eval::reset_peak_resident();
+        model = loader(job.plan->model(any.model), any.type);
+    } catch (const Error& error) {
+        end_all(job, status_of(error), error.what());
+        return;
+    } catch (const std::bad_alloc&) {
+        end_all(job, "oom", "out of memory while loading");
+        return;
+    }
+    tell(events, "loaded");
+    std::map<eval::Protocol, bool> warm;
+    for (std::size_t index : job.cells) {
+        const Cell& cell = job.plan->cells[index];
+        tell(events, fmt::format("cell {}", index));
+        try {
+            const eval::Asker asker(model.scorer, cell.protocol);
+            run_cell(job, index, asker, model, warm[cell.protocol], events);
+            warm[cell.protocol] = true;
+        } catch (const Error& error) {
+            // A journal that cannot be written is nothing a journal can tell of.
+            if (error.kind() == ErrorKind::runtime &&
+                std::string(error.what()).find(results_folder(job)) == 0)
+                throw;
+            open_journal(job, cell).add_end(status_of(error), error.what());
+        } catch (const std::bad_alloc&) {
+            open_journal(job, cell).add_end("oom", "out of memory while answering");
+        }
+        tell(events, fmt::format("end {}", index));
+    }
+}
+
+}  // namespace tinyllm::study

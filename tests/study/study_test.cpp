@@ -163,7 +163,9 @@ TEST_F(Study, KilledAtRandomMomentsNothingIsLostOrRunTwice) {
         int status = 0;
         ASSERT_EQ(::waitpid(child, &status, 0), child);
         done = WIFEXITED(status);
-        if (done) EXPECT_EQ(WEXITSTATUS(status), 0);
+        if (done) {
+            EXPECT_EQ(WEXITSTATUS(status), 0);
+        }
     }
     EXPECT_GT(kills, 0);
     EXPECT_EQ(steady(options_.output), undisturbed);
@@ -289,8 +291,9 @@ TEST_F(Study, OnlyAndSkipChooseCells) {
     std::size_t chosen = 0;
     for (const Cell& cell : make_plan(options_).cells) {
         chosen += cell.chosen;
-        if (cell.chosen)
+        if (cell.chosen) {
             EXPECT_EQ(cell.type + std::string(eval::protocol_name(cell.protocol)), "q8_0lm-eval");
+        }
     }
     EXPECT_EQ(chosen, 2u);
     options_.only = {"nothing"};

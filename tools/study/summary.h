@@ -1,6 +1,7 @@
 // What the journals of a study say: figures per cell, per model and type, and what changes from type to type.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>

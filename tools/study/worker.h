@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tinyllm/error.h"
 #include "tools/eval/scorer.h"
 #include "tools/study/journal.h"
 #include "tools/study/plan.h"

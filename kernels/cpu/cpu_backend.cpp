@@ -1,10 +1,86 @@
-#include "kernels/backend.h"
-#include "tinyllm/error.h"
+#include "kernels/cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "kernels/cpu/cpu_info.h"
+#include "kernels/cpu/pack.h"
+#include "kernels/quant.h"
 
 namespace tinyllm {
 
-std::unique_ptr<Backend> make_cpu_backend(const BackendOptions&) {
-    throw Error(ErrorKind::unsupported, "device cpu: this build has only the reference backend (--device ref)");
+namespace cpu {
+
+// Kernels know these enumerations by number only.
+static_assert(static_cast<int>(DType::f32) == kF32 && static_cast<int>(DType::f16) == kF16);
+static_assert(static_cast<int>(DType::bf16) == kBF16 && static_cast<int>(DType::q8_0) == kQ8_0 &&
+              static_cast<int>(DType::q4_0) == kQ4_0);
+static_assert(static_cast<int>(NormKind::none) == kNoNorm &&
+              static_cast<int>(NormKind::layer) == kLayerNorm && static_cast<int>(NormKind::rms) == kRmsNorm);
+static_assert(static_cast<int>(Activation::none) == kNone && static_cast<int>(Activation::relu) == kRelu &&
+              static_cast<int>(Activation::silu) == kSilu && static_cast<int>(Activation::gelu) == kGelu &&
+              static_cast<int>(Activation::gelu_tanh) == kGeluTanh &&
+              static_cast<int>(Activation::relu_squared) == kReluSquared);
+static_assert(kBlock == kQuantBlock && kKvStep == kKvBlock);
+
+CpuBackend::CpuBackend(const BackendOptions& options)
+    : table_(choose_isa(options.isa)),
+      precision_(options.precision),
+      pool_(choose_threads(options.threads),
+            options.threads == 0 ? clusters().front().cpus : std::vector<int>{}),
+      per_thread_(static_cast<std::size_t>(pool_.threads())) {}
+
+std::string CpuBackend::description() const {
+    const int n = pool_.threads();
+    return std::string(table_.name) + ", " + std::to_string(n) + (n == 1 ? " thread" : " threads") +
+           (precision_ == Precision::exact ? ", exact" : "");
+}
+
+Matrix CpuBackend::pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) {
+    return pack_panels(parts, done, table_, pool_);
+}
+
+void CpuBackend::embed(const EmbedArgs& args) {
+    const std::int64_t dim = args.table->cols;
+    constexpr std::int32_t kRows = 8;
+    pool_.run((args.n + kRows - 1) / kRows, [&](int chunk, int) {
+        for (std::int32_t i = chunk * kRows; i < std::min(args.n, (chunk + 1) * kRows); ++i) {
+            read_packed_row(*args.table, table_, args.tokens[i], args.scale, false, args.out + i * dim);
+            if (args.position_table) {
+                read_packed_row(*args.position_table, table_, args.positions[i], 1, true, args.out + i * dim);
+            }
+        }
+    });
+}
+
+void CpuBackend::norm(const NormArgs& args) {
+    constexpr std::int32_t kRows = 8;
+    pool_.run((args.n + kRows - 1) / kRows, [&](int chunk, int) {
+        for (std::int32_t i = chunk * kRows; i < std::min(args.n, (chunk + 1) * kRows); ++i) {
+            table_.norm_row(static_cast<int>(args.norm.kind), args.norm.eps, args.norm.weight, args.norm.bias,
+                            args.x + i * args.dim, args.dim, args.out + i * args.dim);
+        }
+    });
+}
+
+void CpuBackend::copy_kv(const CopyKvArgs& args) {
+    const auto copy = [&](std::byte* const* blocks, DType type) {
+        const std::size_t bytes = row_bytes(type, args.kv.head_dim);
+        for (std::size_t h = 0; h < static_cast<std::size_t>(args.kv.n_kv_heads); ++h) {
+            const std::size_t at = h * kKvBlock * bytes;
+            std::memcpy(blocks[args.to] + at, blocks[args.from] + at,
+                        static_cast<std::size_t>(args.n_positions) * bytes);
+        }
+    };
+    copy(args.kv.k_blocks, args.kv.k_type);
+    copy(args.kv.v_blocks, args.kv.v_type);
+}
+
+}  // namespace cpu
+
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
+    return std::make_unique<cpu::CpuBackend>(options);
 }
 
 }  // namespace tinyllm

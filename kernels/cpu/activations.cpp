@@ -1,0 +1,80 @@
+#include "kernels/cpu/activations.h"
+
+namespace tinyllm::cpu {
+namespace {
+
+constexpr std::size_t round_up(std::size_t n) {
+    return (n + 63) / 64 * 64;
+}
+
+}  // namespace
+
+std::vector<Tile> tiles_of(const KernelTable& table, std::int32_t n) {
+    std::vector<Tile> tiles;
+    for (std::int32_t row = 0; row < n;) {
+        std::int32_t width = table.tiles[kMaxTiles - 1];
+        for (const int size : table.tiles) {
+            if (n - row <= size) {
+                width = size;
+                break;
+            }
+        }
+        const std::int32_t rows = width < n - row ? width : n - row;
+        tiles.push_back({row, rows, width});
+        row += rows;
+    }
+    return tiles;
+}
+
+Forms forms_of(const Matrix& w, Precision precision) {
+    Forms forms;
+    for (const Strip& strip : w.strips) {
+        const bool int8 = precision == Precision::fast && dtype_block(strip.type) == kBlock;
+        (int8 ? forms.int8 : forms.f32) = true;
+    }
+    return forms;
+}
+
+Activations::Activations(const KernelTable& table, std::int32_t n, std::int64_t cols, Forms forms)
+    : table_(&table), cols_(cols), forms_(forms), tiles_(tiles_of(table, n)) {
+    for (const Tile& tile : tiles_) {
+        offsets_.push_back(bytes_);
+        const auto elements = static_cast<std::size_t>(cols * tile.width);
+        if (forms.f32) bytes_ += round_up(elements * sizeof(float));
+        if (forms.int8) bytes_ += round_up(elements) + 3 * round_up(elements / kBlock * sizeof(float));
+    }
+}
+
+void Activations::fill(std::byte* memory, std::size_t index, const float* x, const std::int32_t* row_index,
+                       const Norm& norm, float* rows) const {
+    const Tile& tile = tiles_[index];
+    const float* from = x + tile.first_row * cols_;
+    if (row_index || norm.kind != NormKind::none) {
+        for (std::int32_t i = 0; i < tile.rows; ++i) {
+            const std::int64_t row = row_index ? row_index[tile.first_row + i] : tile.first_row + i;
+            table_->norm_row(static_cast<int>(norm.kind), norm.eps, norm.weight, norm.bias, x + row * cols_,
+                             cols_, rows + i * cols_);
+        }
+        from = rows;
+    }
+    if (forms_.f32) table_->fill_tile(from, cols_, tile.rows, tile.width, cols_, f32(memory, index));
+    if (forms_.int8) {
+        for (int i = 0; i < tile.width; ++i) {
+            table_->fill_int_tile(i < tile.rows ? from + i * cols_ : nullptr, i, tile.width, cols_,
+                                  int8(memory, index));
+        }
+    }
+}
+
+IntTile Activations::int8(std::byte* memory, std::size_t tile) const {
+    const auto elements = static_cast<std::size_t>(cols_ * tiles_[tile].width);
+    std::byte* at = memory + offsets_[tile];
+    if (forms_.f32) at += round_up(elements * sizeof(float));
+    const std::size_t values = round_up(elements / kBlock * sizeof(float));
+    std::byte* after = at + round_up(elements);
+    return {reinterpret_cast<std::int8_t*>(at), reinterpret_cast<float*>(after),
+            reinterpret_cast<std::int32_t*>(after + values),
+            reinterpret_cast<std::int32_t*>(after + 2 * values)};
+}
+
+}  // namespace tinyllm::cpu

@@ -1,0 +1,262 @@
+// attend: many queries of a segment as columns of small matrix products, or, in fast decoding, one row at a
+// time with long contexts cut into fixed parts. With Precision::exact only the first form is used, so that a
+// row's result never depends on the batch.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/quant.h"
+
+namespace tinyllm::cpu {
+namespace {
+
+// Positions of one part of a row's context; fixed, so that the order of additions does not depend on the
+// number of threads.
+constexpr std::int32_t kPartPositions = 2 * kKvBlock;
+
+// Queries (rows times heads of a group) that share one conversion of a block's keys and values.
+constexpr std::int32_t kColumns = 192;
+
+std::int64_t padded(std::int64_t head_dim, int lanes) {
+    return (head_dim + lanes - 1) / lanes * lanes;
+}
+
+/// First position that row `position` sees.
+std::int32_t first_seen(std::int32_t position, std::int32_t window) {
+    return window > 0 ? std::max(0, position - window + 1) : 0;
+}
+
+}  // namespace
+
+std::byte* cache_row(std::byte* const* blocks, DType type, const KvLayer& kv, const Segment& segment,
+                     std::int64_t position, std::int64_t head) {
+    std::byte* block = blocks[segment.blocks[position / kKvBlock]];
+    return block +
+           static_cast<std::size_t>(head * kKvBlock + position % kKvBlock) * row_bytes(type, kv.head_dim);
+}
+
+/// One row, one kv head, one part of the context.
+struct CpuBackend::RowAttention {
+    const Segment* segment;
+    std::int32_t row, kv_head;
+    std::int32_t begin, end;  // positions
+    float* out;               // (group, ld), then top (group), sum (group)
+};
+
+void CpuBackend::attend_row_part(const AttendArgs& args, const RowAttention& task, PerThread& thread) const {
+    const KvLayer& kv = args.kv;
+    const std::int64_t ld = padded(kv.head_dim, table_.lanes);
+    const std::int32_t group = args.n_heads / kv.n_kv_heads;
+    auto* scratch =
+        thread.attention.get<float>(static_cast<std::size_t>(attend_scratch(ld) + group * (ld + kKvBlock)));
+    float* q = scratch + attend_scratch(ld) + group * kKvBlock;
+    float* top = task.out + group * ld;
+    const float* from = args.q + (std::int64_t{task.row} * args.n_heads + task.kv_head * group) * kv.head_dim;
+    for (std::int32_t h = 0; h < group; ++h) {
+        for (std::int64_t d = 0; d < ld; ++d)
+            q[h * ld + d] = d < kv.head_dim ? from[h * kv.head_dim + d] * args.scale : 0;
+        top[h] = -std::numeric_limits<float>::infinity();
+        top[group + h] = 0;
+    }
+    std::fill_n(task.out, group * ld, 0.0f);
+    std::vector<std::int32_t> bounds(static_cast<std::size_t>(3 * group));
+    const std::int32_t position = task.segment->start + task.row - task.segment->first_row;
+    for (std::int32_t p = task.begin; p < task.end;) {
+        const std::int32_t block_begin = p / kKvBlock * kKvBlock;
+        const std::int32_t stop = std::min(task.end, block_begin + kKvBlock);
+        for (std::int32_t h = 0; h < group; ++h) {
+            bounds[static_cast<std::size_t>(h)] = p - block_begin;
+            bounds[static_cast<std::size_t>(group + h)] = stop - block_begin;
+            bounds[static_cast<std::size_t>(2 * group + h)] = position - block_begin;
+        }
+        const AttendTile tile{
+            .head_dim = kv.head_dim,
+            .n_positions = stop - block_begin,
+            .columns = group,
+            .k_type = static_cast<int>(kv.k_type),
+            .v_type = static_cast<int>(kv.v_type),
+            .k = reinterpret_cast<const std::uint8_t*>(
+                cache_row(kv.k_blocks, kv.k_type, kv, *task.segment, block_begin, task.kv_head)),
+            .v = reinterpret_cast<const std::uint8_t*>(
+                cache_row(kv.v_blocks, kv.v_type, kv, *task.segment, block_begin, task.kv_head)),
+            .q = q,
+            .first = bounds.data(),
+            .last = bounds.data() + group,
+            .alibi = args.alibi ? args.alibi + task.kv_head * group : nullptr,
+            .alibi_origin = bounds.data() + 2 * group,
+            .out = task.out,
+            .ld = ld,
+            .top = top,
+            .sum = top + group,
+            .scratch = scratch,
+        };
+        table_.attend_step_row(&tile);
+        p = stop;
+    }
+}
+
+void CpuBackend::attend_rows(const AttendArgs& args, std::span<const Segment> segments) {
+    const KvLayer& kv = args.kv;
+    const std::int64_t ld = padded(kv.head_dim, table_.lanes);
+    const std::int32_t group = args.n_heads / kv.n_kv_heads;
+    const std::int64_t part_floats = group * (ld + 2);
+    std::vector<RowAttention> tasks;
+    std::vector<std::size_t> first_task;  // of each (segment, kv head)
+    for (const Segment& segment : segments) {
+        for (std::int32_t kv_head = 0; kv_head < kv.n_kv_heads; ++kv_head) {
+            first_task.push_back(tasks.size());
+            for (std::int32_t p = first_seen(segment.start, args.window); p <= segment.start;) {
+                const std::int32_t end =
+                    std::min(segment.start + 1, (p / kPartPositions + 1) * kPartPositions);
+                tasks.push_back({&segment, segment.first_row, kv_head, p, end, nullptr});
+                p = end;
+            }
+        }
+    }
+    first_task.push_back(tasks.size());
+    auto* results = shared_.get<float>(tasks.size() * static_cast<std::size_t>(part_floats));
+    for (std::size_t t = 0; t < tasks.size(); ++t)
+        tasks[t].out = results + t * static_cast<std::size_t>(part_floats);
+    // Whoever finishes a head's last part joins them, in order of position.
+    std::vector<std::atomic<std::int32_t>> finished(first_task.size());
+    std::vector<std::int32_t> owner(tasks.size());
+    for (std::size_t f = 0; f + 1 < first_task.size(); ++f) {
+        std::fill(owner.begin() + static_cast<std::ptrdiff_t>(first_task[f]),
+                  owner.begin() + static_cast<std::ptrdiff_t>(first_task[f + 1]),
+                  static_cast<std::int32_t>(f));
+    }
+    const auto join = [&](std::size_t begin, std::size_t end) {
+        const RowAttention& task = tasks[begin];
+        float* out = args.out + (std::int64_t{task.row} * args.n_heads + task.kv_head * group) * kv.head_dim;
+        for (std::int32_t h = 0; h < group; ++h, out += kv.head_dim) {
+            const auto top_of = [&](std::size_t t) { return tasks[t].out[group * ld + h]; };
+            float top = top_of(begin);
+            for (std::size_t t = begin + 1; t < end; ++t) top = std::max(top, top_of(t));
+            float total = 0;
+            std::fill_n(out, kv.head_dim, 0.0f);
+            for (std::size_t t = begin; t < end; ++t) {
+                const float weight = top_of(t) == top ? 1.0f : std::exp(top_of(t) - top);
+                total += weight * tasks[t].out[group * (ld + 1) + h];
+                for (std::int32_t d = 0; d < kv.head_dim; ++d) out[d] += weight * tasks[t].out[h * ld + d];
+            }
+            for (std::int32_t d = 0; d < kv.head_dim; ++d) out[d] /= total;
+        }
+    };
+    pool_.run(static_cast<int>(tasks.size()), [&](int t, int thread) {
+        const auto index = static_cast<std::size_t>(t);
+        attend_row_part(args, tasks[index], per_thread_[static_cast<std::size_t>(thread)]);
+        const auto f = static_cast<std::size_t>(owner[index]);
+        const auto parts = static_cast<std::int32_t>(first_task[f + 1] - first_task[f]);
+        if (finished[f].fetch_add(1, std::memory_order_acq_rel) + 1 == parts)
+            join(first_task[f], first_task[f + 1]);
+    });
+}
+
+void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, std::int32_t kv_head,
+                                std::int32_t first_row, std::int32_t n_rows, PerThread& thread) const {
+    const KvLayer& kv = args.kv;
+    const std::int32_t group = args.n_heads / kv.n_kv_heads;
+    const std::int32_t columns = n_rows * group;
+    const std::int64_t ld = padded(kv.head_dim, table_.lanes);
+    const std::vector<Tile> tiles = tiles_of(table_, columns);
+    const std::int64_t all_columns = tiles.back().first_row + tiles.back().width;
+    const std::int64_t floats =
+        attend_scratch(ld) + all_columns * kv.head_dim * 2 + columns * ld + 3 * columns;
+    float* scratch = thread.attention.get<float>(static_cast<std::size_t>(floats + 3 * columns));
+    float* rows = scratch + attend_scratch(ld);   // (columns, head_dim)
+    float* q = rows + all_columns * kv.head_dim;  // tiles
+    float* out = q + all_columns * kv.head_dim;   // (columns, ld)
+    float* top = out + columns * ld;
+    float* sum = top + columns;
+    float* slopes = sum + columns;
+    auto* bounds = reinterpret_cast<std::int32_t*>(slopes + columns);  // first, last, origin
+    for (std::int32_t c = 0; c < columns; ++c) {
+        const std::int32_t head = kv_head * group + c % group;
+        const float* from =
+            args.q +
+            (std::int64_t{segment.first_row + first_row + c / group} * args.n_heads + head) * kv.head_dim;
+        for (std::int32_t d = 0; d < kv.head_dim; ++d) rows[c * kv.head_dim + d] = from[d] * args.scale;
+        top[c] = -std::numeric_limits<float>::infinity();
+        sum[c] = 0;
+        if (args.alibi) slopes[c] = args.alibi[head];
+    }
+    std::fill_n(out, columns * ld, 0.0f);
+    for (const Tile& tile : tiles) {
+        table_.fill_tile(rows + tile.first_row * kv.head_dim, kv.head_dim, tile.rows, tile.width, kv.head_dim,
+                         q + tile.first_row * kv.head_dim);
+    }
+    const std::int32_t start = segment.start + first_row;
+    const std::int32_t end = start + n_rows;
+    const std::int32_t stored = segment.start + segment.n_rows;  // positions the sequence has
+    for (std::int32_t b = first_seen(start, args.window) / kKvBlock * kKvBlock; b < end; b += kKvBlock) {
+        for (std::int32_t c = 0; c < columns; ++c) {
+            const std::int32_t position = start + c / group;
+            bounds[c] = std::max(0, first_seen(position, args.window) - b);
+            bounds[columns + c] = std::min(kKvBlock, position + 1 - b);
+            bounds[2 * columns + c] = position - b;
+        }
+        const AttendTile tile{
+            .head_dim = kv.head_dim,
+            .n_positions = std::min(kKvBlock, stored - b),
+            .columns = columns,
+            .k_type = static_cast<int>(kv.k_type),
+            .v_type = static_cast<int>(kv.v_type),
+            .k = reinterpret_cast<const std::uint8_t*>(
+                cache_row(kv.k_blocks, kv.k_type, kv, segment, b, kv_head)),
+            .v = reinterpret_cast<const std::uint8_t*>(
+                cache_row(kv.v_blocks, kv.v_type, kv, segment, b, kv_head)),
+            .q = q,
+            .first = bounds,
+            .last = bounds + columns,
+            .alibi = args.alibi ? slopes : nullptr,
+            .alibi_origin = bounds + 2 * columns,
+            .out = out,
+            .ld = ld,
+            .top = top,
+            .sum = sum,
+            .scratch = scratch,
+        };
+        table_.attend_step(&tile);
+    }
+    for (std::int32_t c = 0; c < columns; ++c) {
+        const std::int32_t head = kv_head * group + c % group;
+        float* to =
+            args.out +
+            (std::int64_t{segment.first_row + first_row + c / group} * args.n_heads + head) * kv.head_dim;
+        for (std::int32_t d = 0; d < kv.head_dim; ++d) to[d] = out[c * ld + d] / sum[c];
+    }
+}
+
+void CpuBackend::attend(const AttendArgs& args) {
+    struct Task {
+        const Segment* segment;
+        std::int32_t kv_head, first_row, n_rows;
+    };
+    std::vector<Segment> single;
+    std::vector<Task> tasks;
+    const std::int32_t group = args.n_heads / args.kv.n_kv_heads;
+    const std::int32_t step = std::clamp(kColumns / group, 1, 128);
+    for (const Segment& segment : args.segments) {
+        if (segment.n_rows == 1 && precision_ == Precision::fast) {
+            single.push_back(segment);
+            continue;
+        }
+        // The last rows see the most positions: they go first, so that no long task is left for the end.
+        for (std::int32_t row = (segment.n_rows - 1) / step * step; row >= 0 && segment.n_rows > 0;
+             row -= step) {
+            for (std::int32_t kv_head = 0; kv_head < args.kv.n_kv_heads; ++kv_head) {
+                tasks.push_back({&segment, kv_head, row, std::min(step, segment.n_rows - row)});
+            }
+        }
+    }
+    if (!single.empty()) attend_rows(args, single);
+    pool_.run(static_cast<int>(tasks.size()), [&](int t, int thread) {
+        const Task& task = tasks[static_cast<std::size_t>(t)];
+        attend_columns(args, *task.segment, task.kv_head, task.first_row, task.n_rows,
+                       per_thread_[static_cast<std::size_t>(thread)]);
+    });
+}
+
+}  // namespace tinyllm::cpu

@@ -1,0 +1,179 @@
+// One step of online softmax attention over a cache block. Two forms: many queries as small matrix products,
+// and one position's heads by dot products. Each is a fixed order of operations per query, whatever stands
+// beside it.
+#pragma once
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+/// scores (kKvStep) of column c become weights, zero outside [first, last); returns the factor for what was
+/// mixed before.
+TINYLLM_INLINE float soften(const AttendTile* a, int c, float* scores) {
+    const int first = a->first[c];
+    const int last = a->last[c];
+    if (a->alibi) {
+        for (int j = first; j < last; ++j)
+            scores[j] += a->alibi[c] * static_cast<float>(j - a->alibi_origin[c]);
+    }
+    const float least = -__builtin_inff();
+    for (int j = 0; j < first; ++j) scores[j] = least;
+    for (int j = last; j < kKvStep; ++j) scores[j] = least;
+    if (first >= last) {
+        for (int j = 0; j < kKvStep; ++j) scores[j] = 0;
+        return 1;
+    }
+    F largest = set1(a->top[c]);
+    for (int j = 0; j < kKvStep; j += kLanes) largest = max(largest, load(scores + j));
+    const float top = max_lanes(largest);
+    F total = zero();
+    for (int j = 0; j < kKvStep; j += kLanes) {
+        F e = exp(sub(load(scores + j), set1(top)));
+        if (j < first || j + kLanes > last) {  // exactly nothing where nothing is seen
+            float part[kLanes];
+            store(part, e);
+            for (int i = 0; i < kLanes; ++i) {
+                if (j + i < first || j + i >= last) part[i] = 0;
+            }
+            e = load(part);
+        }
+        store(scores + j, e);
+        total = add(total, e);
+    }
+    const float factor = a->top[c] == least ? 0.0f : exp1(a->top[c] - top);
+    a->top[c] = top;
+    a->sum[c] = a->sum[c] * factor + sum_lanes(total);
+    return factor;
+}
+
+/// Values as f32 (kKvStep, ld), zero beyond the block's positions and the head's width.
+TINYLLM_INLINE void load_values(const AttendTile* a, const uint8_t* rows, int type, int64_t row_bytes,
+                                int begin, int count, float* to) {
+    for (int j = begin; j < begin + count; ++j, to += a->ld) {
+        int64_t d = 0;
+        if (j < a->n_positions) {
+            load_row(type, rows + j * row_bytes, to, a->head_dim);
+            d = a->head_dim;
+        }
+        for (; d < a->ld; ++d) to[d] = 0;
+    }
+}
+
+TINYLLM_INLINE int64_t cache_row_bytes(int type, int64_t n) {
+    return type == kF32 ? n * 4 : type == kQ8_0 ? n / kBlock * 34 : type == kQ4_0 ? n / kBlock * 18 : n * 2;
+}
+
+template <int tile>
+void attend_columns(const AttendTile* a, int column, const float* keys, const float* values, float* scores,
+                    float* mixed) {
+    const int n = a->columns - column < tile ? a->columns - column : tile;
+    const int panels = (a->n_positions + kLanes - 1) / kLanes;
+    float_panels<kF32, tile>(reinterpret_cast<const uint8_t*>(keys), int64_t{4} * a->head_dim * kLanes,
+                             panels, a->head_dim, a->q + int64_t{column} * a->head_dim, scores, kKvStep);
+    float factors[tile];
+    for (int t = 0; t < tile; ++t) {
+        if (t < n) {
+            factors[t] = soften(a, column + t, scores + t * kKvStep);
+        } else {
+            for (int j = 0; j < kKvStep; ++j) scores[t * kKvStep + j] = 0;
+        }
+    }
+    int64_t d = 0;
+    const auto* v = reinterpret_cast<const uint8_t*>(values);
+    for (; d + kFloatPanels * kLanes <= a->ld; d += kFloatPanels * kLanes) {
+        float_block<kF32, kFloatPanels, tile, kKvStep, 1>(v + 4 * d, 4 * kLanes, a->ld, a->n_positions,
+                                                          scores, mixed + d, a->ld);
+    }
+    for (; d < a->ld; d += kLanes) {
+        float_block<kF32, 1, tile, kKvStep, 1>(v + 4 * d, 4 * kLanes, a->ld, a->n_positions, scores,
+                                               mixed + d, a->ld);
+    }
+    for (int t = 0; t < n; ++t) {
+        float* out = a->out + (column + t) * a->ld;
+        for (d = 0; d < a->ld; d += kLanes) {
+            store(out + d, fma(load(out + d), set1(factors[t]), load(mixed + t * a->ld + d)));
+        }
+    }
+}
+
+/// q: tiles of columns as fill_tile makes them, one behind the other.
+void attend_step(const AttendTile* a) {
+    float* keys = a->scratch;  // panels of positions: [position / lanes][head_dim][lane]
+    float* values = keys + int64_t{kKvStep} * a->ld;   // (kKvStep, ld)
+    float* mixed = values + int64_t{kKvStep} * a->ld;  // (tile, ld)
+    float* scores = mixed + 16 * a->ld;                // (tile, kKvStep)
+    const int64_t k_bytes = cache_row_bytes(a->k_type, a->head_dim);
+    float* row = mixed;
+    for (int j = 0; j < kKvStep; ++j) {
+        load_values(a, a->k, a->k_type, k_bytes, j, 1, row);
+        float* to = keys + j / kLanes * a->head_dim * kLanes + j % kLanes;
+        for (int64_t d = 0; d < a->head_dim; ++d) to[d * kLanes] = row[d];
+    }
+    load_values(a, a->v, a->v_type, cache_row_bytes(a->v_type, a->head_dim), 0, kKvStep, values);
+    for (int column = 0; column < a->columns;) {
+        const int tile = next_tile(a->columns - column);
+        if (tile == kTileSizes[0]) {
+            attend_columns<kTileSizes[0]>(a, column, keys, values, scores, mixed);
+        } else if (tile == kTileSizes[1]) {
+            attend_columns<kTileSizes[1]>(a, column, keys, values, scores, mixed);
+        } else if (tile == kTileSizes[2]) {
+            attend_columns<kTileSizes[2]>(a, column, keys, values, scores, mixed);
+        } else if (tile == kTileSizes[3]) {
+            attend_columns<kTileSizes[3]>(a, column, keys, values, scores, mixed);
+        } else {
+            attend_columns<kTileSizes[4]>(a, column, keys, values, scores, mixed);
+        }
+        column += tile;
+    }
+}
+
+/// q: (columns, ld), zero beyond head_dim; all columns see the same positions.
+void attend_step_row(const AttendTile* a) {
+    float* keys = a->scratch;                         // (lanes, ld)
+    float* values = keys + int64_t{kKvStep} * a->ld;  // (kKvStep, ld)
+    float* scores = values + int64_t{kKvStep} * a->ld;
+    const int64_t k_bytes = cache_row_bytes(a->k_type, a->head_dim);
+    const int64_t v_bytes = cache_row_bytes(a->v_type, a->head_dim);
+    const int last = a->last[0];
+    for (int j = a->first[0] / kLanes * kLanes; j < last; j += kLanes) {
+        load_values(a, a->k, a->k_type, k_bytes, j, kLanes, keys);
+        for (int c = 0; c < a->columns; ++c) {
+            const float* q = a->q + c * a->ld;
+            F acc[kLanes];
+            TINYLLM_UNROLL
+            for (int i = 0; i < kLanes; ++i) acc[i] = zero();
+            for (int64_t d = 0; d < a->ld; d += kLanes) {
+                const F v = load(q + d);
+                TINYLLM_UNROLL
+                for (int i = 0; i < kLanes; ++i) acc[i] = fma(v, load(keys + i * a->ld + d), acc[i]);
+            }
+            store(scores + c * kKvStep + j, sum_rows(acc));
+        }
+    }
+    const int first = a->first[0];
+    load_values(a, a->v + first * v_bytes, a->v_type, v_bytes, 0, last - first, values);
+    for (int c = 0; c < a->columns; ++c) {
+        float* p = scores + c * kKvStep;
+        const F factor = set1(soften(a, c, p));
+        float* out = a->out + c * a->ld;
+        int64_t d = 0;
+        for (; d + 4 * kLanes <= a->ld; d += 4 * kLanes) {
+            F acc[4];
+            TINYLLM_UNROLL
+            for (int i = 0; i < 4; ++i) acc[i] = mul(load(out + d + i * kLanes), factor);
+            for (int j = first; j < last; ++j) {
+                const float* v = values + (j - first) * a->ld + d;
+                TINYLLM_UNROLL
+                for (int i = 0; i < 4; ++i) acc[i] = fma(set1(p[j]), load(v + i * kLanes), acc[i]);
+            }
+            TINYLLM_UNROLL
+            for (int i = 0; i < 4; ++i) store(out + d + i * kLanes, acc[i]);
+        }
+        for (; d < a->ld; d += kLanes) {
+            F acc = mul(load(out + d), factor);
+            for (int j = first; j < last; ++j)
+                acc = fma(set1(p[j]), load(values + (j - first) * a->ld + d), acc);
+            store(out + d, acc);
+        }
+    }
+}
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

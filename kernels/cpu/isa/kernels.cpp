@@ -1,0 +1,59 @@
+// Every kernel of one instruction set; compiled once per ISA (see ../CMakeLists.txt) with TINYLLM_ISA its
+// namespace and TINYLLM_SIMD its vectors. Nothing here may include a header with inline functions of the
+// standard library: the linker keeps one copy of such a function for the whole program, and that copy could
+// hold instructions the CPU at hand does not have.
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/cpu/kernel_table.h"
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+template <bool first, class A, class B>
+struct SelectType {
+    typedef A type;
+};
+template <class A, class B>
+struct SelectType<false, A, B> {
+    typedef B type;
+};
+template <bool first, class A, class B>
+using Select = typename SelectType<first, A, B>::type;
+}  // namespace tinyllm::cpu::TINYLLM_ISA
+
+// clang-format off: each needs the ones before it
+#include TINYLLM_SIMD
+#include "kernels/cpu/isa/attention.h"
+#include "kernels/cpu/isa/math.h"
+#include "kernels/cpu/isa/rows.h"
+#include "kernels/cpu/isa/tiles.h"
+// clang-format on
+
+#define TINYLLM_TEXT(x) #x
+#define TINYLLM_NAME(x) TINYLLM_TEXT(x)
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+extern const KernelTable kTable;
+const KernelTable kTable = {
+    TINYLLM_NAME(TINYLLM_ISA),
+    kLanes,
+    kQ8Offset,
+    {kTileSizes[0], kTileSizes[1], kTileSizes[2], kTileSizes[3], kTileSizes[4]},
+    norm_row,
+    fill_tile,
+    fill_int_tile,
+    float_tile,
+    int_tile,
+    unpack_panel,
+    finish_linear,
+    finish_glu,
+    finish_logits,
+    softmax_partial,
+    rotate,
+    load_row,
+    store_row_f16,
+    attend_step,
+    attend_step_row,
+};
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

@@ -1,0 +1,207 @@
+// Work on single rows: norms, activations in and out of tiles, rope, softmax parts, cache rows. Any length;
+// the tail of a row goes through a padded vector.
+#pragma once
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+TINYLLM_INLINE F load_part(const float* p, int64_t n, float fill) {
+    if (n >= kLanes) return load(p);
+    float padded[kLanes];
+    for (int i = 0; i < kLanes; ++i) padded[i] = i < n ? p[i] : fill;
+    return load(padded);
+}
+
+TINYLLM_INLINE void store_part(float* p, int64_t n, F x) {
+    if (n >= kLanes) return store(p, x);
+    float padded[kLanes];
+    store(padded, x);
+    for (int i = 0; i < n; ++i) p[i] = padded[i];
+}
+
+void norm_row(int kind, float eps, const float* w, const float* bias, const float* x, int64_t dim,
+              float* out) {
+    if (kind == kNoNorm) {
+        if (out != x) __builtin_memmove(out, x, static_cast<size_t>(dim) * sizeof(float));
+        return;
+    }
+    float mean = 0;
+    if (kind == kLayerNorm) {
+        F sum = zero();
+        for (int64_t i = 0; i < dim; i += kLanes) sum = add(sum, load_part(x + i, dim - i, 0));
+        mean = sum_lanes(sum) / static_cast<float>(dim);
+    }
+    const F center = set1(mean);
+    F squares = zero();
+    for (int64_t i = 0; i < dim; i += kLanes) {
+        const F y = sub(load_part(x + i, dim - i, mean), center);
+        squares = fma(y, y, squares);
+    }
+    const F scale = set1(1.0f / __builtin_sqrtf(sum_lanes(squares) / static_cast<float>(dim) + eps));
+    for (int64_t i = 0; i < dim; i += kLanes) {
+        F y = mul(mul(sub(load_part(x + i, dim - i, 0), center), scale), load_part(w + i, dim - i, 0));
+        if (bias) y = add(y, load_part(bias + i, dim - i, 0));
+        store_part(out + i, dim - i, y);
+    }
+}
+
+void fill_tile(const float* x, int64_t stride, int rows, int tile, int64_t cols, float* out) {
+    for (int t = 0; t < tile; ++t) {
+        const float* row = x + t * stride;
+        if (t < rows) {
+            for (int64_t k = 0; k < cols; ++k) out[k * tile + t] = row[k];
+        } else {
+            for (int64_t k = 0; k < cols; ++k) out[k * tile + t] = 0;
+        }
+    }
+}
+
+void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile out) {
+    for (int64_t b = 0; b < cols / kBlock; ++b) {
+        const int64_t at = b * tile + column;
+        int8_t* q = out.q + at * kBlock;
+        if (!x) {
+            __builtin_memset(q, 0, kBlock);
+            out.scales[at] = 0;
+            out.sums_q8[at] = out.sums_q4[at] = 0;
+            continue;
+        }
+        const float* from = x + b * kBlock;
+        F top = zero();
+        F bad = zero();  // NaN where x is NaN or infinite: the scale then is NaN too
+        for (int i = 0; i < kBlock; i += kLanes) {
+            const F v = load(from + i);
+            top = max(top, abs(v));
+            bad = fma(v, zero(), bad);
+        }
+        const float largest = max_lanes(top);
+        const F inverse = set1(largest > 1e-30f ? 127.0f / largest : 0.0f);
+        I sum = set1_i(0);
+        for (int i = 0; i < kBlock; i += kLanes) {
+            const I v = round_to_int(mul(load(from + i), inverse));
+            sum = add_i(sum, v);
+            store_s8(q + i, v);
+        }
+        const int32_t total = sum_lanes_i(sum);
+        out.scales[at] = largest / 127.0f + sum_lanes(bad);
+        out.sums_q8[at] = total * kQ8Offset;
+        out.sums_q4[at] = total * 8;
+    }
+}
+
+void finish_linear(const float* y, const float* bias, int activation, int accumulate, int64_t n, float* out) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        F v = load_part(y + i, n - i, 0);
+        if (bias) v = add(v, load_part(bias + i, n - i, 0));
+        v = activate(activation, v);
+        if (accumulate) v = add(load_part(out + i, n - i, 0), v);
+        store_part(out + i, n - i, v);
+    }
+}
+
+void finish_glu(const float* gate, const float* up, const float* gate_bias, const float* up_bias,
+                int activation, int64_t n, float* out) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        F g = load_part(gate + i, n - i, 0);
+        F u = load_part(up + i, n - i, 0);
+        if (gate_bias) {
+            g = add(g, load_part(gate_bias + i, n - i, 0));
+            u = add(u, load_part(up_bias + i, n - i, 0));
+        }
+        store_part(out + i, n - i, mul(activate(activation, g), u));
+    }
+}
+
+void finish_logits(const float* y, const float* bias, float scale, int64_t n, float* out) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        F v = load_part(y + i, n - i, 0);
+        if (bias) v = add(v, load_part(bias + i, n - i, 0));
+        store_part(out + i, n - i, mul(v, set1(scale)));
+    }
+}
+
+void softmax_partial(const float* y, int64_t n, float* top, int64_t* index, double* sum) {
+    const float least = -__builtin_inff();
+    F largest = set1(least);
+    for (int64_t i = 0; i < n; i += kLanes) largest = max(largest, load_part(y + i, n - i, least));
+    *top = max_lanes(largest);
+    *index = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        if (y[i] == *top) {
+            *index = i;
+            break;
+        }
+    }
+    F total = zero();
+    for (int64_t i = 0; i < n; i += kLanes)
+        total = add(total, exp(sub(load_part(y + i, n - i, least), set1(*top))));
+    *sum = static_cast<double>(sum_lanes(total));
+}
+
+void rotate(float* head, int dims, const float* cos, const float* sin) {
+    const int half = dims / 2;
+    for (int i = 0; i < half; i += kLanes) {
+        const int n = half - i;
+        const F a = load_part(head + i, n, 0);
+        const F b = load_part(head + half + i, n, 0);
+        const F c = load_part(cos + i, n, 0);
+        const F s = load_part(sin + i, n, 0);
+        store_part(head + i, n, sub(mul(a, c), mul(b, s)));
+        store_part(head + half + i, n, add(mul(b, c), mul(a, s)));
+    }
+}
+
+TINYLLM_INLINE float one_f32(int type, const uint8_t* from, int64_t i) {
+    if (type == kF32) return reinterpret_cast<const float*>(from)[i];
+    uint16_t padded[kLanes] = {reinterpret_cast<const uint16_t*>(from)[i]};
+    float out[kLanes];
+    store(out, type == kF16 ? load_f16(padded) : load_bf16(padded));
+    return out[0];
+}
+
+TINYLLM_INLINE float half_scale(const uint8_t* p) {
+    uint16_t padded[kLanes] = {};
+    __builtin_memcpy(padded, p, 2);
+    float out[kLanes];
+    store(out, load_f16(padded));
+    return out[0];
+}
+
+void load_row(int type, const uint8_t* from, float* to, int64_t n) {
+    if (type == kQ8_0) {
+        for (int64_t b = 0; b < n / kBlock; ++b, from += 34) {
+            const F d = set1(half_scale(from));
+            for (int i = 0; i < kBlock; i += kLanes) {
+                store(to + b * kBlock + i, mul(load_s8(reinterpret_cast<const int8_t*>(from + 2) + i), d));
+            }
+        }
+        return;
+    }
+    if (type == kQ4_0) {
+        for (int64_t b = 0; b < n / kBlock; ++b, from += 18) {
+            const float d = half_scale(from);
+            for (int i = 0; i < kBlock / 2; ++i) {
+                to[b * kBlock + i] = d * static_cast<float>((from[2 + i] & 15) - 8);
+                to[b * kBlock + i + 16] = d * static_cast<float>((from[2 + i] >> 4) - 8);
+            }
+        }
+        return;
+    }
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        store(to + i, type == kF32   ? weight<kF32>(from, i)
+                      : type == kF16 ? weight<kF16>(from, i)
+                                     : weight<kBF16>(from, i));
+    }
+    for (; i < n; ++i) to[i] = one_f32(type, from, i);
+}
+
+void store_row_f16(const float* from, uint16_t* to, int64_t n) {
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) store_f16(to + i, load(from + i));
+    if (i == n) return;
+    uint16_t padded[kLanes];
+    store_f16(padded, load_part(from + i, n - i, 0));
+    __builtin_memcpy(to + i, padded, static_cast<size_t>(n - i) * 2);
+}
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

@@ -1,0 +1,199 @@
+// Sixteen lanes: AVX-512 F, BW, VL, DQ; with VNNI where the compiler is told of it.
+#pragma once
+
+#include <immintrin.h>
+
+#define TINYLLM_INLINE inline __attribute__((always_inline))
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+constexpr int kLanes = 16;
+constexpr int kTileSizes[] = {1, 2, 4, 8, 12};
+constexpr int kFloatPanels = 2;
+constexpr int int_panels(int tile) {
+    return tile <= 4 ? 2 : 1;
+}
+
+typedef __m512 F;
+typedef __m512i I;
+
+TINYLLM_INLINE F zero() {
+    return _mm512_setzero_ps();
+}
+TINYLLM_INLINE F set1(float x) {
+    return _mm512_set1_ps(x);
+}
+TINYLLM_INLINE F load(const float* p) {
+    return _mm512_loadu_ps(p);
+}
+TINYLLM_INLINE void store(float* p, F x) {
+    _mm512_storeu_ps(p, x);
+}
+TINYLLM_INLINE F fma(F a, F b, F c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+TINYLLM_INLINE F add(F a, F b) {
+    return _mm512_add_ps(a, b);
+}
+TINYLLM_INLINE F sub(F a, F b) {
+    return _mm512_sub_ps(a, b);
+}
+TINYLLM_INLINE F mul(F a, F b) {
+    return _mm512_mul_ps(a, b);
+}
+TINYLLM_INLINE F div(F a, F b) {
+    return _mm512_div_ps(a, b);
+}
+/// NaN in x stays: the instruction returns its second operand when either is NaN.
+TINYLLM_INLINE F max(F bound, F x) {
+    return _mm512_max_ps(bound, x);
+}
+TINYLLM_INLINE F min(F bound, F x) {
+    return _mm512_min_ps(bound, x);
+}
+TINYLLM_INLINE F abs(F x) {
+    return _mm512_abs_ps(x);
+}
+TINYLLM_INLINE F select_negative(F x, F if_negative, F otherwise) {
+    return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), otherwise, if_negative);
+}
+
+TINYLLM_INLINE I load_i(const void* p) {
+    return _mm512_loadu_si512(p);
+}
+TINYLLM_INLINE I set1_i(int32_t x) {
+    return _mm512_set1_epi32(x);
+}
+TINYLLM_INLINE I and_i(I a, I b) {
+    return _mm512_and_si512(a, b);
+}
+TINYLLM_INLINE I xor_i(I a, I b) {
+    return _mm512_xor_si512(a, b);
+}
+TINYLLM_INLINE I add_i(I a, I b) {
+    return _mm512_add_epi32(a, b);
+}
+TINYLLM_INLINE I sub_i(I a, I b) {
+    return _mm512_sub_epi32(a, b);
+}
+template <int n>
+TINYLLM_INLINE I shift_left(I x) {
+    return _mm512_slli_epi32(x, n);
+}
+template <int n>
+TINYLLM_INLINE I shift_right(I x) {  // arithmetic
+    return _mm512_srai_epi32(x, n);
+}
+TINYLLM_INLINE F to_float(I x) {
+    return _mm512_cvtepi32_ps(x);
+}
+TINYLLM_INLINE F bits_to_float(I x) {
+    return _mm512_castsi512_ps(x);
+}
+TINYLLM_INLINE I float_to_bits(F x) {
+    return _mm512_castps_si512(x);
+}
+TINYLLM_INLINE I round_to_int(F x) {
+    return _mm512_cvtps_epi32(x);
+}
+
+TINYLLM_INLINE F load_f16(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+TINYLLM_INLINE void store_f16(uint16_t* p, F x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+TINYLLM_INLINE F load_bf16(const uint16_t* p) {
+    const __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+TINYLLM_INLINE F load_s8(const int8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+TINYLLM_INLINE void store_s8(int8_t* p, I x) {  // saturates
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));
+}
+
+TINYLLM_INLINE float sum_lanes(F x) {
+    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+TINYLLM_INLINE int32_t sum_lanes_i(I x) {
+    return _mm512_reduce_add_epi32(x);
+}
+TINYLLM_INLINE float max_lanes(F x) {
+    const __m256 h = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+/// Lane i becomes the sum of the lanes of v[i]: four rounds of "interleave two, add".
+TINYLLM_INLINE F sum_rows(const F* v) {
+    F pair[8];
+    for (int i = 0; i < 8; ++i) {  // lanes alternate between the two rows
+        pair[i] = add(_mm512_unpacklo_ps(v[2 * i], v[2 * i + 1]), _mm512_unpackhi_ps(v[2 * i], v[2 * i + 1]));
+    }
+    F four[4];
+    for (int i = 0; i < 4; ++i) {
+        const __m512d a = _mm512_castps_pd(pair[2 * i]);
+        const __m512d b = _mm512_castps_pd(pair[2 * i + 1]);
+        four[i] = add(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    }
+    F eight[2];
+    for (int i = 0; i < 2; ++i) {
+        eight[i] = add(_mm512_shuffle_f32x4(four[2 * i], four[2 * i + 1], 0x88),
+                       _mm512_shuffle_f32x4(four[2 * i], four[2 * i + 1], 0xdd));
+    }
+    return add(_mm512_shuffle_f32x4(eight[0], eight[1], 0x88),
+               _mm512_shuffle_f32x4(eight[0], eight[1], 0xdd));
+}
+
+TINYLLM_INLINE I broadcast4(const int8_t* x) {
+    int32_t four;
+    __builtin_memcpy(&four, x, 4);
+    return _mm512_set1_epi32(four);
+}
+
+#ifdef __AVX512VNNI__
+constexpr int kQ8Offset = 128;
+
+/// Unsigned weights (stored + 128, or nibbles) times signed activations.
+struct DotQ8 {
+    typedef I Acc;
+    static TINYLLM_INLINE Acc start() { return _mm512_setzero_si512(); }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        acc = _mm512_dpbusd_epi32(acc, w, broadcast4(x));
+    }
+    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+};
+typedef DotQ8 DotQ4;
+#else
+constexpr int kQ8Offset = 0;
+
+/// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
+struct DotQ8 {
+    typedef I Acc;
+    static TINYLLM_INLINE Acc start() { return _mm512_setzero_si512(); }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        const I four = broadcast4(x);
+        const I with_sign = _mm512_mask_sub_epi8(four, _mm512_movepi8_mask(w), _mm512_setzero_si512(), four);
+        const I pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(w), with_sign);
+        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    }
+    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+};
+
+/// Weights 0..15: a block's eight pair sums stay below 2^15 (8 * 2 * 15 * 127).
+struct DotQ4 {
+    typedef I Acc;
+    static TINYLLM_INLINE Acc start() { return _mm512_setzero_si512(); }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        acc = _mm512_add_epi16(acc, _mm512_maddubs_epi16(w, broadcast4(x)));
+    }
+    static TINYLLM_INLINE I finish(Acc acc) { return _mm512_madd_epi16(acc, _mm512_set1_epi16(1)); }
+};
+#endif
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

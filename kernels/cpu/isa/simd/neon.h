@@ -1,0 +1,173 @@
+// Four lanes: Armv8.0 NEON; sdot where the compiler is told of it.
+#pragma once
+
+#include <arm_neon.h>
+
+#define TINYLLM_INLINE inline __attribute__((always_inline))
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+constexpr int kLanes = 4;
+constexpr int kQ8Offset = 0;
+constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
+constexpr int kFloatPanels = 2;
+constexpr int int_panels(int tile) {
+    return tile <= 2 ? 4 : 1;
+}
+
+typedef float32x4_t F;
+typedef int32x4_t I;
+
+TINYLLM_INLINE F zero() {
+    return vdupq_n_f32(0);
+}
+TINYLLM_INLINE F set1(float x) {
+    return vdupq_n_f32(x);
+}
+TINYLLM_INLINE F load(const float* p) {
+    return vld1q_f32(p);
+}
+TINYLLM_INLINE void store(float* p, F x) {
+    vst1q_f32(p, x);
+}
+TINYLLM_INLINE F fma(F a, F b, F c) {
+    return vfmaq_f32(c, a, b);
+}
+TINYLLM_INLINE F add(F a, F b) {
+    return vaddq_f32(a, b);
+}
+TINYLLM_INLINE F sub(F a, F b) {
+    return vsubq_f32(a, b);
+}
+TINYLLM_INLINE F mul(F a, F b) {
+    return vmulq_f32(a, b);
+}
+TINYLLM_INLINE F div(F a, F b) {
+    return vdivq_f32(a, b);
+}
+TINYLLM_INLINE F max(F bound, F x) {
+    return vmaxq_f32(bound, x);
+}  // NaN stays
+TINYLLM_INLINE F min(F bound, F x) {
+    return vminq_f32(bound, x);
+}
+TINYLLM_INLINE F abs(F x) {
+    return vabsq_f32(x);
+}
+TINYLLM_INLINE F select_negative(F x, F if_negative, F otherwise) {
+    return vbslq_f32(vcltzq_f32(x), if_negative, otherwise);
+}
+
+TINYLLM_INLINE I load_i(const void* p) {
+    return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p)));
+}
+TINYLLM_INLINE I set1_i(int32_t x) {
+    return vdupq_n_s32(x);
+}
+TINYLLM_INLINE I and_i(I a, I b) {
+    return vandq_s32(a, b);
+}
+TINYLLM_INLINE I xor_i(I a, I b) {
+    return veorq_s32(a, b);
+}
+TINYLLM_INLINE I add_i(I a, I b) {
+    return vaddq_s32(a, b);
+}
+TINYLLM_INLINE I sub_i(I a, I b) {
+    return vsubq_s32(a, b);
+}
+template <int n>
+TINYLLM_INLINE I shift_left(I x) {
+    return vshlq_n_s32(x, n);
+}
+template <int n>
+TINYLLM_INLINE I shift_right(I x) {  // arithmetic; n = 0 has no instruction
+    if constexpr (n == 0) {
+        return x;
+    } else {
+        return vshrq_n_s32(x, n);
+    }
+}
+TINYLLM_INLINE F to_float(I x) {
+    return vcvtq_f32_s32(x);
+}
+TINYLLM_INLINE F bits_to_float(I x) {
+    return vreinterpretq_f32_s32(x);
+}
+TINYLLM_INLINE I float_to_bits(F x) {
+    return vreinterpretq_s32_f32(x);
+}
+TINYLLM_INLINE I round_to_int(F x) {
+    return vcvtnq_s32_f32(x);
+}
+
+TINYLLM_INLINE F load_f16(const uint16_t* p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+TINYLLM_INLINE void store_f16(uint16_t* p, F x) {
+    vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x)));
+}
+TINYLLM_INLINE F load_bf16(const uint16_t* p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+TINYLLM_INLINE F load_s8(const int8_t* p) {
+    int32_t four;
+    __builtin_memcpy(&four, p, 4);
+    const int16x8_t wide = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+}
+TINYLLM_INLINE void store_s8(int8_t* p, I x) {  // saturates
+    const int16x4_t words = vqmovn_s32(x);
+    const int32_t four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(words, words))), 0);
+    __builtin_memcpy(p, &four, 4);
+}
+
+TINYLLM_INLINE float sum_lanes(F x) {
+    return vaddvq_f32(x);
+}
+TINYLLM_INLINE int32_t sum_lanes_i(I x) {
+    return vaddvq_s32(x);
+}
+TINYLLM_INLINE float max_lanes(F x) {
+    return vmaxvq_f32(x);
+}
+/// Lane i becomes the sum of the lanes of v[i].
+TINYLLM_INLINE F sum_rows(const F* v) {
+    return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
+}
+
+TINYLLM_INLINE int8x16_t broadcast4(const int8_t* x) {
+    int32_t four;
+    __builtin_memcpy(&four, x, 4);
+    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
+
+#ifdef __ARM_FEATURE_DOTPROD
+struct DotQ8 {
+    typedef I Acc;
+    static TINYLLM_INLINE Acc start() { return vdupq_n_s32(0); }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        acc = vdotq_s32(acc, vreinterpretq_s8_s32(w), broadcast4(x));
+    }
+    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+};
+#else
+/// Two products of bytes fit 16 bits as long as no activation is -128; pairs are joined at the end of a
+/// block.
+struct DotQ8 {
+    struct Acc {
+        int32x4_t rows01, rows23;
+    };
+    static TINYLLM_INLINE Acc start() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        const int8x16_t bytes = vreinterpretq_s8_s32(w);
+        const int8x16_t four = broadcast4(x);
+        acc.rows01 = vpadalq_s16(acc.rows01, vmull_s8(vget_low_s8(bytes), vget_low_s8(four)));
+        acc.rows23 = vpadalq_s16(acc.rows23, vmull_high_s8(bytes, four));
+    }
+    static TINYLLM_INLINE I finish(Acc acc) { return vpaddq_s32(acc.rows01, acc.rows23); }
+};
+#endif
+typedef DotQ8 DotQ4;
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

@@ -1,0 +1,115 @@
+// What one instruction set offers: a plain struct of functions that know nothing of threads, allocation or
+// models. Included by kernel sources, so it includes no header with inline functions (see kernels.cpp).
+#pragma once
+
+#include <stdint.h>
+
+namespace tinyllm::cpu {
+
+// The same numbers as tinyllm::DType, NormKind and Activation; asserted in cpu_backend.cpp.
+enum Type : int { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kBF16 = 30 };
+enum NormType : int { kNoNorm, kLayerNorm, kRmsNorm };
+enum ActivationType : int { kNone, kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };
+
+constexpr int kBlock = 32;   // elements per quantized block
+constexpr int kKvStep = 64;  // cache positions per attention step
+constexpr int kMaxTiles = 5;
+
+/// Panels: `lanes` rows interleaved so that one vector holds one element (plain types) or four bytes
+/// (quantized) of each row.
+///   f32, f16, bf16:  [k][lane]
+///   q8_0:            f16 scale [block][lane], padded to 64 bytes, then [block][8][lane][4] bytes, element 4
+///   j + i at [j][lane][i],
+///                    with q8_offset added
+///   q4_0:            scales likewise, then [block][4][lane][4] bytes as stored: low nibbles 4 j + i, high
+///   nibbles 16 + 4 j + i
+/// The last panel is padded with zero rows. A panel starts at a multiple of 64 bytes.
+struct Panels {
+    int type;
+    const uint8_t* data;
+    int64_t stride;  // bytes from panel to panel
+    int64_t cols;
+};
+
+/// Activations of one tile of tokens as int8: [block][tile][32] with values per (block, tile). (As f32 they
+/// are [k][tile].)
+struct IntTile {
+    int8_t* q;
+    float* scales;
+    int32_t* sums_q8;  // q8_offset * sum of the block's q, what the offset adds to a dot product
+    int32_t* sums_q4;  // 8 * sum
+};
+
+struct AttendTile;
+
+struct KernelTable {
+    const char* name;
+    int lanes;
+    int q8_offset;         // added to the bytes of q8_0: 128 where the dot product is unsigned x signed
+    int tiles[kMaxTiles];  // token counts of the tile kernels, ascending, the last is the largest
+
+    void (*norm_row)(int kind, float eps, const float* weight, const float* bias, const float* x, int64_t dim,
+                     float* out);
+    /// `rows` rows of x into column `column...` of an f32 tile; columns rows..tile-1 are zeroed.
+    void (*fill_tile)(const float* x, int64_t stride, int rows, int tile, int64_t cols, float* out);
+    /// One row into column `column` of an int8 tile; x null: zeros.
+    void (*fill_int_tile)(const float* x, int column, int tile, int64_t cols, IntTile out);
+
+    /// out[t * ld + p * lanes + lane] = sum over k of w x, for all `tile` columns. Plain types only.
+    void (*float_tile)(const Panels* w, int64_t first_panel, int n_panels, const float* x, int tile,
+                       float* out, int64_t ld);
+    /// The same with int8 activations and quantized weights.
+    void (*int_tile)(const Panels* w, int64_t first_panel, int n_panels, IntTile x, int tile, float* out,
+                     int64_t ld);
+    /// One panel as f32 [k][lane].
+    void (*unpack_panel)(const Panels* w, int64_t panel, float* out);
+
+    /// out[i] = act(y[i] + bias[i]) (+ out[i] with accumulate); bias may be null
+    void (*finish_linear)(const float* y, const float* bias, int activation, int accumulate, int64_t n,
+                          float* out);
+    /// out[i] = act(gate[i] + gate_bias[i]) * (up[i] + up_bias[i]); both biases or none
+    void (*finish_glu)(const float* gate, const float* up, const float* gate_bias, const float* up_bias,
+                       int activation, int64_t n, float* out);
+    /// out[i] = (y[i] + bias[i]) * scale
+    void (*finish_logits)(const float* y, const float* bias, float scale, int64_t n, float* out);
+    /// Largest value, its first index, and the sum of exp(y - largest).
+    void (*softmax_partial)(const float* y, int64_t n, float* top, int64_t* index, double* sum);
+    /// Rotates one head in place.
+    void (*rotate)(float* head, int dims, const float* cos, const float* sin);
+
+    void (*load_row)(int type, const uint8_t* from, float* to, int64_t n);
+    void (*store_row_f16)(const float* from, uint16_t* to, int64_t n);
+
+    /// One attention step over up to kKvStep cached positions; see attention.h.
+    void (*attend_step)(const AttendTile* tile);
+    /// The same for one position's heads of one group; cheaper, summed in another order.
+    void (*attend_step_row)(const AttendTile* tile);
+};
+
+/// Online softmax of `columns` queries against the keys and values [0, n_positions) of one cache block of one
+/// kv head.
+struct AttendTile {
+    int head_dim;
+    int n_positions;  // of the block that lie in the sequence, 1..kKvStep
+    int columns;      // queries
+    int k_type, v_type;
+    const uint8_t* k;  // (n_positions, head_dim)
+    const uint8_t* v;
+    const float* q;        // (columns, head_dim), scaled
+    const int32_t* first;  // (columns) positions [first, last) of the block that the query sees; may be empty
+    const int32_t* last;
+    const float* alibi;           // (columns) slope, or null
+    const int32_t* alibi_origin;  // (columns) position of the query, relative to the block's first
+    float* out;                   // (columns, ld) running mix, not yet divided by sum
+    int64_t ld;                   // head_dim rounded up to lanes
+    float* top;                   // (columns) running maximum
+    float* sum;                   // (columns) running sum
+    float* scratch;               // attend_scratch floats
+};
+
+/// Floats of scratch an attention step needs.
+constexpr int64_t attend_scratch(int64_t padded_head_dim) {
+    return 2 * kKvStep * padded_head_dim + 16 * padded_head_dim + 2 * 16 * kKvStep + 64;
+}
+
+}  // namespace tinyllm::cpu

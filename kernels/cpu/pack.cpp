@@ -1,0 +1,178 @@
+#include "kernels/cpu/pack.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "kernels/cpu/memory.h"
+#include "kernels/quant.h"
+
+namespace tinyllm::cpu {
+namespace {
+
+std::int64_t scale_bytes(std::int64_t cols, int lanes) {
+    return (cols / kQuantBlock * lanes * 2 + 63) / 64 * 64;
+}
+
+std::int64_t panels_in(std::int64_t rows, int lanes) {
+    return (rows + lanes - 1) / lanes;
+}
+
+/// Where the rows of one panel come from; null rows pad the last panel.
+struct Source {
+    const std::byte* rows[16];
+    std::int64_t step;  // bytes from one k to the next
+};
+
+template <typename T>
+void pack_plain(const Source& from, std::int64_t cols, int lanes, T* to) {
+    // Rows in turn over a stretch of k that stays in the nearest cache on both sides.
+    constexpr std::int64_t kStretch = 64;
+    for (std::int64_t first = 0; first < cols; first += kStretch) {
+        const std::int64_t last = std::min(cols, first + kStretch);
+        for (int lane = 0; lane < lanes; ++lane) {
+            const std::byte* row = from.rows[lane];
+            if (!row) continue;  // the memory is zero already
+            for (std::int64_t k = first; k < last; ++k)
+                std::memcpy(to + k * lanes + lane, row + k * from.step, sizeof(T));
+        }
+    }
+}
+
+/// `dwords` per block and row; `flip` is xored in.
+template <int dwords, std::size_t block_bytes>
+void pack_blocks(const Source& from, std::int64_t blocks, int lanes, std::uint32_t flip,
+                 std::uint16_t* scales, std::uint32_t* to) {
+    for (std::int64_t b = 0; b < blocks; ++b, scales += lanes, to += dwords * lanes) {
+        for (int lane = 0; lane < lanes; ++lane) {
+            std::uint32_t bytes[dwords] = {};
+            if (const std::byte* row = from.rows[lane]) {
+                row += static_cast<std::size_t>(b) * block_bytes;
+                std::memcpy(scales + lane, row, 2);
+                std::memcpy(bytes, row + 2, sizeof bytes);
+            }
+            for (int j = 0; j < dwords; ++j) to[j * lanes + lane] = bytes[j] ^ flip;
+        }
+    }
+}
+
+void pack_panel(const RawMatrix& part, std::int64_t panel, const KernelTable& table, std::byte* to) {
+    const int lanes = table.lanes;
+    const std::size_t element = traits(part.type).block_bytes;
+    const auto stored_rows = static_cast<std::size_t>(part.stored_rows ? part.stored_rows : part.rows);
+    const std::size_t row = part.transposed ? element : row_bytes(part.type, part.cols);
+    Source from{{}, static_cast<std::int64_t>(part.transposed ? stored_rows * element : element)};
+    for (int lane = 0; lane < lanes; ++lane) {
+        const std::int64_t r = panel * lanes + lane;
+        if (r >= part.rows) continue;
+        const auto stored = static_cast<std::size_t>(
+            part.row_order.empty() ? r : part.row_order[static_cast<std::size_t>(r)]);
+        from.rows[lane] = part.data + stored * row;
+    }
+    const std::int64_t blocks = part.cols / kQuantBlock;
+    auto* scales = reinterpret_cast<std::uint16_t*>(to);
+    auto* bytes = reinterpret_cast<std::uint32_t*>(to + scale_bytes(part.cols, lanes));
+    switch (part.type) {
+        case DType::f32:
+            return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint32_t*>(to));
+        case DType::f16:
+        case DType::bf16:
+            return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint16_t*>(to));
+        case DType::q8_0:
+            return pack_blocks<8, sizeof(BlockQ8_0)>(from, blocks, lanes, table.q8_offset ? 0x80808080U : 0,
+                                                     scales, bytes);
+        case DType::q4_0:
+            return pack_blocks<4, sizeof(BlockQ4_0)>(from, blocks, lanes, 0, scales, bytes);
+    }
+    assert(!"type without panels");
+}
+
+}  // namespace
+
+std::int64_t panel_bytes(DType type, std::int64_t cols, int lanes) {
+    if (dtype_block(type) == 1) {
+        return (static_cast<std::int64_t>(row_bytes(type, cols)) * lanes + 63) / 64 * 64;
+    }
+    const auto quants = static_cast<std::int64_t>(traits(type).block_bytes - 2);
+    return scale_bytes(cols, lanes) + (cols / kQuantBlock * quants * lanes + 63) / 64 * 64;
+}
+
+Panels panels_of(const Strip& strip, std::int64_t cols, int lanes) {
+    return {static_cast<int>(strip.type), reinterpret_cast<const std::uint8_t*>(strip.data),
+            panel_bytes(strip.type, cols, lanes), cols};
+}
+
+Matrix pack_panels(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done,
+                   const KernelTable& table, ThreadPool& pool) {
+    Matrix matrix;
+    for (const RawMatrix& part : parts) {
+        assert(matrix.cols == 0 || matrix.cols == part.cols);
+        matrix.cols = part.cols;
+        matrix.rows += part.rows;
+        matrix.bytes += static_cast<std::size_t>(panels_in(part.rows, table.lanes) *
+                                                 panel_bytes(part.type, part.cols, table.lanes));
+    }
+    const std::shared_ptr<std::byte> memory = allocate_pages(matrix.bytes);
+    std::byte* to = memory.get();
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+        const RawMatrix& part = parts[p];
+        matrix.strips.push_back({part.type, part.rows, to});
+        const std::int64_t bytes = panel_bytes(part.type, part.cols, table.lanes);
+        const std::int64_t n_panels = panels_in(part.rows, table.lanes);
+        constexpr std::int64_t kChunkBytes = 256 << 10;
+        const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, bytes));
+        pool.run(static_cast<int>((n_panels + chunk - 1) / chunk), [&](int c, int) {
+            for (std::int64_t panel = c * chunk; panel < std::min(n_panels, (c + 1) * chunk); ++panel) {
+                pack_panel(part, panel, table, to + panel * bytes);
+            }
+        });
+        to += n_panels * bytes;
+        if (done) done(p);
+    }
+    matrix.memory = memory;
+    return matrix;
+}
+
+void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_t row, float scale, bool add,
+                     float* to) {
+    assert(row >= 0 && row < matrix.rows);
+    const int lanes = table.lanes;
+    for (const Strip& strip : matrix.strips) {
+        if (row >= strip.rows) {
+            row -= strip.rows;
+            continue;
+        }
+        const Panels panels = panels_of(strip, matrix.cols, lanes);
+        const std::uint8_t* panel = panels.data + row / lanes * panels.stride;
+        const std::int64_t lane = row % lanes;
+        const auto put = [&](std::int64_t k, float value) {
+            to[k] = add ? to[k] + value * scale : value * scale;
+        };
+        const auto* halves = reinterpret_cast<const std::uint16_t*>(panel);
+        const std::uint8_t* bytes = panel + scale_bytes(matrix.cols, lanes);
+        for (std::int64_t k = 0; k < matrix.cols; ++k) {
+            if (strip.type == DType::f32) {
+                put(k, reinterpret_cast<const float*>(panel)[k * lanes + lane]);
+            } else if (strip.type == DType::f16) {
+                put(k, f16_to_f32(halves[k * lanes + lane]));
+            } else if (strip.type == DType::bf16) {
+                put(k, bf16_to_f32(halves[k * lanes + lane]));
+            } else {
+                const std::int64_t b = k / kQuantBlock;
+                const std::int64_t i = k % kQuantBlock;
+                const float d = f16_to_f32(halves[b * lanes + lane]);
+                if (strip.type == DType::q8_0) {
+                    const auto q = static_cast<std::int8_t>(
+                        bytes[((b * 8 + i / 4) * lanes + lane) * 4 + i % 4] ^ table.q8_offset);
+                    put(k, d * static_cast<float>(q));
+                } else {
+                    const std::uint8_t both = bytes[((b * 4 + i % 16 / 4) * lanes + lane) * 4 + i % 4];
+                    put(k, d * static_cast<float>((i < 16 ? both & 15 : both >> 4) - 8));
+                }
+            }
+        }
+        return;
+    }
+}
+
+}  // namespace tinyllm::cpu

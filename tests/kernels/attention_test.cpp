@@ -1,0 +1,189 @@
+// qkv, attend and copy_kv on every instruction set against the reference: cache types, groups, windows,
+// slopes, segments.
+#include "kernels/op_cases.h"
+
+namespace tinyllm::test {
+namespace {
+
+struct AttentionCase {
+    std::int32_t n_heads, n_kv_heads, head_dim;
+    DType k_type = DType::f16;
+    DType v_type = DType::f16;
+    std::int32_t rope_dims = 0;
+    std::int32_t window = 0;
+    bool alibi = false;
+    /// Prompt lengths of the sequences; then `steps` single rows each.
+    std::vector<std::int32_t> prompts = {5};
+    std::int32_t chunk = 1000;  // rows of a sequence per call
+    std::int32_t steps = 2;
+};
+
+std::ostream& operator<<(std::ostream& out, const AttentionCase& c) {
+    return out << c.n_heads << "/" << c.n_kv_heads << " heads of " << c.head_dim << " "
+               << dtype_name(c.k_type) << " " << dtype_name(c.v_type) << " rope " << c.rope_dims << " window "
+               << c.window << " alibi " << c.alibi << " first prompt " << c.prompts[0] << " chunk "
+               << c.chunk;
+}
+
+std::vector<AttentionCase> cases() {
+    return {
+        {9, 3, 64, DType::f16, DType::f16, 64, 0, false, {100, 3}, 1000, 2},
+        {9, 3, 64, DType::f32, DType::f32, 64, 0, false, {300}, 70, 3},
+        {12, 12, 64, DType::f16, DType::f16, 0, 0, false, {70, 1, 64}, 33, 2},
+        {4, 4, 8, DType::f32, DType::f32, 0, 0, true, {150, 20}, 1000, 2},
+        {4, 2, 12, DType::f16, DType::f32, 8, 7, false, {40, 90}, 16, 3},
+        {2, 1, 80, DType::bf16, DType::f16, 20, 100, true, {260}, 1000, 2},
+        {6, 2, 32, DType::q8_0, DType::q8_0, 32, 0, false, {80}, 1000, 2},
+        {2, 2, 64, DType::q8_0, DType::q4_0, 64, 64, false, {130}, 50, 2},
+        {3, 1, 7, DType::f32, DType::f16, 6, 1, false, {10}, 4, 2},
+    };
+}
+
+/// Feeds each sequence through qkv and attend, and returns all attention outputs in order of (call, row).
+std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) {
+    constexpr std::int64_t kDim = 32;
+    Random random(11);
+    const std::int64_t rows = (c.n_heads + 2 * c.n_kv_heads) * c.head_dim;
+    const Stored w = stored_matrix(random, DType::f32, rows, kDim);
+    const std::vector<float> bias = random.normal(rows, 0.1f);
+    const std::vector<float> slopes = random.normal(c.n_heads, 0.3f);
+    const std::vector<float> cos = random.normal(400 * std::max(1, c.rope_dims / 2));
+    const std::vector<float> sin = random.normal(400 * std::max(1, c.rope_dims / 2));
+    const Matrix m = backend.pack({&w.raw, 1}, nullptr);
+    constexpr std::int32_t kBlocks = 6;
+    Cache cache(backend, c.k_type, c.v_type, c.n_kv_heads, c.head_dim,
+                kBlocks * static_cast<std::int32_t>(c.prompts.size()));
+    std::vector<std::vector<std::int32_t>> blocks;  // the sequences' blocks, interleaved
+    std::vector<std::vector<float>> inputs;
+    for (std::size_t s = 0; s < c.prompts.size(); ++s) {
+        std::vector<std::int32_t> own;
+        for (std::int32_t b = kBlocks - 1; b >= 0; --b)
+            own.push_back(b * static_cast<std::int32_t>(c.prompts.size()) + static_cast<std::int32_t>(s));
+        blocks.push_back(own);
+        inputs.push_back(random.normal((c.prompts[s] + c.steps) * kDim));
+    }
+    std::vector<std::vector<float>> outputs(c.prompts.size());
+    const auto call = [&](const std::vector<std::size_t>& sequences, std::vector<std::int32_t>& at,
+                          const std::vector<std::int32_t>& counts) {
+        std::vector<Segment> segments;
+        std::vector<float> x;
+        for (const std::size_t s : sequences) {
+            const auto first = static_cast<std::int32_t>(x.size() / kDim);
+            segments.push_back({first, counts[s], at[s], blocks[s].data()});
+            x.insert(x.end(), inputs[s].begin() + at[s] * kDim,
+                     inputs[s].begin() + (at[s] + counts[s]) * kDim);
+        }
+        const auto n = static_cast<std::int32_t>(x.size() / kDim);
+        const std::size_t width = static_cast<std::size_t>(c.n_heads * c.head_dim);
+        std::vector<float> q(static_cast<std::size_t>(n) * width), out(q.size());
+        const Rope rope{c.rope_dims, cos.data(), sin.data()};
+        backend.qkv({.n = n,
+                     .x = x.data(),
+                     .w = &m,
+                     .bias = bias.data(),
+                     .n_heads = c.n_heads,
+                     .rope = rope,
+                     .kv = cache.layer,
+                     .segments = segments,
+                     .q = q.data()});
+        backend.attend({.n = n,
+                        .q = q.data(),
+                        .n_heads = c.n_heads,
+                        .scale = 0.3f,
+                        .window = c.window,
+                        .alibi = c.alibi ? slopes.data() : nullptr,
+                        .kv = cache.layer,
+                        .segments = segments,
+                        .out = out.data()});
+        for (std::size_t i = 0; i < sequences.size(); ++i) {
+            const auto begin = out.begin() + static_cast<std::ptrdiff_t>(
+                                                 static_cast<std::size_t>(segments[i].first_row) * width);
+            auto& to = outputs[sequences[i]];
+            to.insert(
+                to.end(), begin,
+                begin + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(segments[i].n_rows) * width));
+            at[sequences[i]] += segments[i].n_rows;
+        }
+    };
+    std::vector<std::int32_t> at(c.prompts.size(), 0);
+    for (;;) {
+        std::vector<std::size_t> active;
+        std::vector<std::int32_t> counts(c.prompts.size());
+        for (std::size_t s = 0; s < c.prompts.size(); ++s) {
+            if (at[s] == c.prompts[s] + c.steps) continue;
+            counts[s] = at[s] < c.prompts[s] ? std::min(c.chunk, c.prompts[s] - at[s]) : 1;
+            active.push_back(s);
+        }
+        if (active.empty()) break;
+        if (!together) active.resize(1);
+        call(active, at, counts);
+    }
+    std::vector<float> all;
+    for (const auto& output : outputs) all.insert(all.end(), output.begin(), output.end());
+    return all;
+}
+
+class Attention : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Isa, Attention, testing::ValuesIn(live_isas()),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(Attention, EqualsReference) {
+    const auto ref = make_ref_backend({});
+    for (const AttentionCase& c : cases()) {
+        const std::vector<float> want = run(*ref, c, true);
+        // A cached value that lies between two steps of its type may round either way after another order of
+        // additions.
+        const bool rounded = c.k_type != DType::f32 || c.v_type != DType::f32;
+        for (const Precision precision : {Precision::fast, Precision::exact}) {
+            const auto backend = cpu_backend(GetParam(), 2, precision);
+            EXPECT_LE(nmse(want, run(*backend, c, true)), rounded ? 1e-7 : 1e-11) << c;
+        }
+    }
+}
+
+TEST_P(Attention, BitsDoNotDependOnThreads) {
+    for (const Precision precision : {Precision::fast, Precision::exact}) {
+        for (const AttentionCase& c : cases()) {
+            EXPECT_TRUE(same_bits(run(*cpu_backend(GetParam(), 1, precision), c, true),
+                                  run(*cpu_backend(GetParam(), 3, precision), c, true)))
+                << c;
+        }
+    }
+}
+
+TEST_P(Attention, BitsDoNotDependOnTheBatchWhenExact) {
+    const auto backend = cpu_backend(GetParam(), 2, Precision::exact);
+    for (const AttentionCase& c : cases()) {
+        const std::vector<float> want = run(*backend, c, true);
+        AttentionCase other = c;
+        for (const std::int32_t chunk : {1, 19}) {
+            other.chunk = chunk;
+            EXPECT_TRUE(same_bits(want, run(*backend, other, false))) << c << " against chunk " << chunk;
+        }
+    }
+}
+
+TEST_P(Attention, CopiesTheFirstPositionsOfABlock) {
+    const auto backend = cpu_backend(GetParam(), 1, Precision::fast);
+    Cache cache(*backend, DType::f16, DType::q8_0, 2, 32, 2);
+    const auto fill = [&](std::byte* const* blocks, DType type, int seed) {
+        const std::size_t bytes = 2 * kKvBlock * row_bytes(type, 32);
+        for (std::size_t i = 0; i < bytes; ++i)
+            blocks[0][i] = static_cast<std::byte>(i * 31 + static_cast<std::size_t>(seed));
+    };
+    fill(cache.layer.k_blocks, DType::f16, 1);
+    fill(cache.layer.v_blocks, DType::q8_0, 2);
+    backend->copy_kv({cache.layer, 0, 1, 10});
+    const auto check = [&](std::byte* const* blocks, DType type) {
+        const std::size_t row = row_bytes(type, 32);
+        for (std::size_t i = 0; i < 2 * kKvBlock * row; ++i) {
+            const bool copied = i / row % kKvBlock < 10;
+            ASSERT_EQ(blocks[1][i], copied ? blocks[0][i] : std::byte{0}) << i;
+        }
+    };
+    check(cache.layer.k_blocks, DType::f16);
+    check(cache.layer.v_blocks, DType::q8_0);
+}
+
+}  // namespace
+}  // namespace tinyllm::test

@@ -1,0 +1,104 @@
+// Random inputs for ops, and the comparison of two backends on them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/cpu_info.h"
+#include "kernels/quant.h"
+
+namespace tinyllm::test {
+
+/// Every instruction set that this machine runs.
+inline std::vector<std::string> live_isas() {
+    std::vector<std::string> names;
+    for (const cpu::Isa& isa : cpu::isas()) {
+        if (isa.runs_here) names.emplace_back(isa.table->name);
+    }
+    return names;
+}
+
+inline std::unique_ptr<Backend> cpu_backend(const std::string& isa, int threads, Precision precision) {
+    return make_cpu_backend({.threads = threads, .precision = precision, .isa = isa});
+}
+
+class Random {
+  public:
+    explicit Random(unsigned seed) : engine_(seed) {}
+    std::vector<float> normal(std::int64_t n, float scale = 1) {
+        std::normal_distribution<float> normal(0, scale);
+        std::vector<float> x(static_cast<std::size_t>(n));
+        for (float& v : x) v = normal(engine_);
+        return x;
+    }
+    std::vector<std::int32_t> permutation(std::int64_t n) {
+        std::vector<std::int32_t> order(static_cast<std::size_t>(n));
+        for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
+        std::shuffle(order.begin(), order.end(), engine_);
+        return order;
+    }
+
+  private:
+    std::mt19937 engine_;
+};
+
+/// A matrix as a file stores it.
+struct Stored {
+    RawMatrix raw;
+    std::vector<std::byte> bytes;
+};
+
+inline Stored stored_matrix(Random& random, DType type, std::int64_t rows, std::int64_t cols) {
+    const std::vector<float> values = random.normal(rows * cols, 1 / std::sqrt(static_cast<float>(cols)));
+    Stored stored;
+    stored.bytes.resize(row_bytes(type, cols) * static_cast<std::size_t>(rows));
+    traits(type).from_f32(values.data(), stored.bytes.data(), rows * cols);
+    stored.raw = {.type = type, .rows = rows, .cols = cols, .data = stored.bytes.data()};
+    return stored;
+}
+
+/// Mean squared error over mean square of what is wanted; NaN where either holds one.
+inline double nmse(const std::vector<float>& want, const std::vector<float>& have) {
+    double error = 0;
+    double size = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+        error += std::pow(static_cast<double>(want[i]) - have[i], 2);
+        size += std::pow(static_cast<double>(want[i]), 2);
+    }
+    return size > 0 ? error / size : error;
+}
+
+/// Bit equality; NaN equals NaN of the same bits.
+inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/// A cache of one layer on one backend.
+class Cache {
+  public:
+    Cache(Backend& backend, DType k_type, DType v_type, std::int32_t n_kv_heads, std::int32_t head_dim,
+          std::int32_t n_blocks) {
+        const auto rows = static_cast<std::size_t>(n_kv_heads * kKvBlock);
+        for (std::int32_t b = 0; b < n_blocks; ++b) {
+            memory_.push_back(backend.allocate(rows * row_bytes(k_type, head_dim)));
+            k_.push_back(memory_.back().get());
+            memory_.push_back(backend.allocate(rows * row_bytes(v_type, head_dim)));
+            v_.push_back(memory_.back().get());
+        }
+        layer = {k_type, v_type, n_kv_heads, head_dim, k_.data(), v_.data()};
+    }
+    KvLayer layer;
+
+  private:
+    std::vector<std::shared_ptr<std::byte>> memory_;
+    std::vector<std::byte*> k_, v_;
+};
+
+}  // namespace tinyllm::test

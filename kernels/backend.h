@@ -32,7 +32,7 @@ struct RawMatrix {
     /// Stored as (cols, rows), the Conv1D orientation of GPT-2; plain types only.
     bool transposed = false;
     /// If not empty: packed row r is stored row row_order[r] (stored output r when transposed). Serves rope layouts and interleaved q/k/v.
-    std::vector<std::int32_t> row_order;
+    std::vector<std::int32_t> row_order{};
     /// Outputs the file's matrix has, where row_order picks some of them; 0: `rows`. Needed when transposed.
     std::int64_t stored_rows = 0;
 };
@@ -123,7 +123,7 @@ struct NormArgs {
     std::int32_t n = 0;
     std::int64_t dim = 0;
     const float* x = nullptr;
-    Norm norm;
+    Norm norm{};
     float* out = nullptr;
 };
 
@@ -131,7 +131,7 @@ struct NormArgs {
 struct LinearArgs {
     std::int32_t n = 0;
     const float* x = nullptr;  // (n, w.cols)
-    Norm norm;
+    Norm norm{};
     const Matrix* w = nullptr;
     const float* bias = nullptr;  // (w.rows) or null
     Activation activation = Activation::none;
@@ -143,7 +143,7 @@ struct LinearArgs {
 struct GluArgs {
     std::int32_t n = 0;
     const float* x = nullptr;  // (n, w.cols)
-    Norm norm;
+    Norm norm{};
     const Matrix* w = nullptr;    // (2 ff, dim): gate over up
     const float* bias = nullptr;  // (2 ff) or null
     Activation activation = Activation::silu;
@@ -154,13 +154,13 @@ struct GluArgs {
 struct QkvArgs {
     std::int32_t n = 0;
     const float* x = nullptr;  // (n, w.cols)
-    Norm norm;
+    Norm norm{};
     const Matrix* w = nullptr;    // ((n_heads + 2 n_kv_heads) head_dim, dim): q over k over v
     const float* bias = nullptr;  // (w.rows) or null
     std::int32_t n_heads = 0;
-    Rope rope;
-    KvLayer kv;
-    std::span<const Segment> segments;  // cover the n rows
+    Rope rope{};
+    KvLayer kv{};
+    std::span<const Segment> segments{};  // cover the n rows
     float* q = nullptr;                 // (n, n_heads * head_dim)
 };
 
@@ -172,16 +172,16 @@ struct AttendArgs {
     float scale = 1;
     std::int32_t window = 0;        // 0: all earlier positions
     const float* alibi = nullptr;   // host (n_heads) slopes m: adds m * (j - p); null: none
-    KvLayer kv;
-    std::span<const Segment> segments;
+    KvLayer kv{};
+    std::span<const Segment> segments{};
     float* out = nullptr;  // (n, n_heads * head_dim)
 };
 
 /// logits[i] = head norm(x[rows[i]]) + bias
 struct LogitsArgs {
     const float* x = nullptr;                 // (…, head.cols)
-    std::span<const std::int32_t> rows;       // host
-    Norm norm;
+    std::span<const std::int32_t> rows{};      // host
+    Norm norm{};
     const Matrix* head = nullptr;             // (vocab, dim)
     const float* bias = nullptr;              // (vocab) or null
     float scale = 1;                          // multiplies the logits
@@ -191,9 +191,9 @@ struct LogitsArgs {
 /// log softmax(logits)[target] per asked row, and the row's best token; vocabulary-wide logits are never stored.
 struct ScoreArgs {
     const float* x = nullptr;                 // (…, head.cols)
-    std::span<const std::int32_t> rows;       // host
-    std::span<const std::int32_t> targets;    // host, one per row
-    Norm norm;
+    std::span<const std::int32_t> rows{};      // host
+    std::span<const std::int32_t> targets{};   // host, one per row
+    Norm norm{};
     const Matrix* head = nullptr;
     const float* bias = nullptr;
     float scale = 1;
@@ -203,7 +203,7 @@ struct ScoreArgs {
 
 /// Copies the first `n_positions` of a cache block (a fork that will write into a shared block).
 struct CopyKvArgs {
-    KvLayer kv;
+    KvLayer kv{};
     std::int32_t from = 0;  // block ids
     std::int32_t to = 0;
     std::int32_t n_positions = 0;

@@ -193,8 +193,8 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
     for (std::int32_t b = first_seen(start, args.window) / kKvBlock * kKvBlock; b < end; b += kKvBlock) {
         for (std::int32_t c = 0; c < columns; ++c) {
             const std::int32_t position = start + c / group;
-            bounds[c] = std::max(0, first_seen(position, args.window) - b);
-            bounds[columns + c] = std::min(kKvBlock, position + 1 - b);
+            bounds[c] = std::clamp(first_seen(position, args.window) - b, 0, kKvBlock);
+            bounds[columns + c] = std::clamp(position + 1 - b, 0, kKvBlock);
             bounds[2 * columns + c] = position - b;
         }
         const AttendTile tile{

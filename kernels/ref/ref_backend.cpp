@@ -26,10 +26,11 @@ double activate(Activation activation, double x) {
             return x < 0 ? 0 : x;
         case Activation::silu:
             return x / (1 + std::exp(-x));
+        // Both with the tail computed directly: 1 + erf and 1 + tanh lose every digit of it.
         case Activation::gelu:
-            return 0.5 * x * (1 + std::erf(x * kSqrtHalf));
+            return 0.5 * x * std::erfc(-x * kSqrtHalf);
         case Activation::gelu_tanh:
-            return 0.5 * x * (1 + std::tanh(kSqrtTwoOverPi * (x + 0.044715 * x * x * x)));
+            return x / (1 + std::exp(-2 * kSqrtTwoOverPi * (x + 0.044715 * x * x * x)));
         case Activation::relu_squared:
             return x < 0 ? 0 : x * x;
     }

@@ -125,7 +125,7 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
 
 class Attention : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Isa, Attention, testing::ValuesIn(live_isas()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST_P(Attention, EqualsReference) {
     const auto ref = make_ref_backend({});

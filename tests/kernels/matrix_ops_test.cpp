@@ -64,7 +64,7 @@ struct LinearCase {
 
 class MatrixOps : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Isa, MatrixOps, testing::ValuesIn(live_isas()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST_P(MatrixOps, LinearEqualsReference) {
     const auto ref = make_ref_backend({});
@@ -80,9 +80,9 @@ TEST_P(MatrixOps, LinearEqualsReference) {
                     const LinearCase c(type, shape, n, variant++);
                     const std::vector<float> want = c.run(*ref, 0, n);
                     const std::vector<float> have = c.run(*backend, 0, n);
-                    EXPECT_LE(nmse(want, have), bound(DType::q8_0, precision))
+                    // Few outputs say little about the mean.
+                    EXPECT_LE(nmse(want, have), (want.size() < 500 ? 4 : 1) * bound(DType::q8_0, precision))
                         << dtype_name(type) << " " << shape.rows << "x" << shape.cols << " n " << n;
-                    if (precision == Precision::exact || dtype_block(type) == 1) continue;
                 }
             }
         }
@@ -370,7 +370,7 @@ TEST_P(MatrixOps, ActivationsAcrossTheirRange) {
         const std::vector<float> want = run(*ref);
         const std::vector<float> have = run(*backend);
         for (std::size_t i = 0; i < x.size(); ++i) {
-            EXPECT_NEAR(have[i], want[i], 1e-30 + std::fabs(want[i]) * (std::fabs(x[i]) > 6 ? 2e-5 : 2e-6))
+            EXPECT_NEAR(have[i], want[i], 1e-30 + std::fabs(want[i]) * 4e-7 * (2 + x[i] * x[i]))
                 << static_cast<int>(activation) << " at " << x[i];
         }
     }

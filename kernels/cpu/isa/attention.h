@@ -3,6 +3,8 @@
 // beside it.
 #pragma once
 
+#include "kernels/cpu/isa/rows.h"
+
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 /// scores (kKvStep) of column c become weights, zero outside [first, last); returns the factor for what was

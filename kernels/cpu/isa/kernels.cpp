@@ -20,13 +20,9 @@ template <bool first, class A, class B>
 using Select = typename SelectType<first, A, B>::type;
 }  // namespace tinyllm::cpu::TINYLLM_ISA
 
-// clang-format off: each needs the ones before it
 #include TINYLLM_SIMD
+
 #include "kernels/cpu/isa/attention.h"
-#include "kernels/cpu/isa/math.h"
-#include "kernels/cpu/isa/rows.h"
-#include "kernels/cpu/isa/tiles.h"
-// clang-format on
 
 #define TINYLLM_TEXT(x) #x
 #define TINYLLM_NAME(x) TINYLLM_TEXT(x)

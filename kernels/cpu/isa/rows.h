@@ -2,6 +2,9 @@
 // the tail of a row goes through a padded vector.
 #pragma once
 
+#include "kernels/cpu/isa/math.h"
+#include "kernels/cpu/isa/tiles.h"
+
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 TINYLLM_INLINE F load_part(const float* p, int64_t n, float fill) {

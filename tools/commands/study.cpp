@@ -89,13 +89,16 @@ std::function<int()> add(CLI::App& app) {
     app.add_flag("--plan", options->plan, "print the cells and stop");
     auto* fresh =
         app.add_flag("--fresh", options->fresh, "forget what the journals of the chosen cells hold");
-    app.add_flag("--resume", "go on where a study was stopped (the default)")->excludes(fresh);
+    app.add_flag_callback(
+           "--resume", [] {}, "go on where a study was stopped (the default)")
+        ->excludes(fresh);
     app.add_flag("--exact", options->exact, "fp32 arithmetic and cache");
     app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();
     app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
     app.add_option("-o,--output", options->output, "results folder")->capture_default_str();
     auto folder = std::make_shared<std::string>();
     CLI::App* again = app.add_subcommand("report", "Write the report again from the journals");
+    again->fallthrough();
     again->add_option("folder", *folder, "results folder; default: --output");
     return [options, again, folder] {
         if (again->parsed()) return report(folder->empty() ? options->output : *folder);

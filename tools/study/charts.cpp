@@ -82,7 +82,7 @@ int model_shape(const Summary& summary, const std::string& model) {
 }
 
 std::string accuracy_chart(const Summary& summary, eval::Protocol protocol, const std::string& model) {
-    const double left = 96, right = kWidth - 14;
+    const double left = 106, right = kWidth - 14;
     const double step = 11;
     const double row = step * static_cast<double>(summary.types.size()) + 14;
     const double bottom = 4 + row * static_cast<double>(summary.tasks.size());
@@ -236,7 +236,7 @@ std::string front_chart(const Summary& summary, eval::Protocol protocol, Cost co
     svg.text(left + 4, top + 10, "average accuracy, %", "axis");
     if (show_chance) {
         svg.line(left, y.at(chance), right, y.at(chance), "chance");
-        svg.text(right - 2, y.at(chance) - 4, "chance", "tick", "end");
+        svg.text(left + 4, y.at(chance) + 12, "chance", "tick");
     }
     std::vector<std::pair<double, double>> steps;
     for (const Entry* e : front(entries, value)) {

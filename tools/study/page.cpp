@@ -88,8 +88,10 @@ std::string protocol_section(const Summary& summary, eval::Protocol protocol) {
     std::string text = fmt::format("<section id=\"{0}\">\n<h2>Protocol <code>{0}</code></h2>\n<p>{1}</p>\n",
                                    name, escape_html(protocol_words(protocol)));
     text += list(words_about_figures(summary, protocol));
-    text += html_table(overview_table(summary, protocol),
-                       "Accuracy in % ± one standard error, latency, memory and size; protocol " + name);
+    text +=
+        html_table(accuracy_table(summary, protocol), "Accuracy in % ± one standard error; protocol " + name);
+    text +=
+        html_table(cost_table(summary, protocol), "Latency per question, memory and size; protocol " + name);
     text += "<h3>Accuracy per task</h3>\n" + legend(summary, false) +
             "<p class=\"key\">Bars: 95 % intervals (Wilson). <span class=\"k chance\"></span> chance "
             "<span class=\"k constant\"></span> best constant answer</p>\n<div class=\"grid\">\n";

@@ -25,9 +25,9 @@ a { color:var(--link); }
 code { font-size:.95em; }
 .scroll { overflow-x:auto; margin:16px 0; border:1px solid var(--line); border-radius:8px; }
 .scroll:focus-visible { outline:2px solid var(--link); }
-table { border-collapse:collapse; font-size:.85rem; font-variant-numeric:tabular-nums; width:100%; }
+table { border-collapse:collapse; font-size:.82rem; font-variant-numeric:tabular-nums; width:100%; }
 caption { text-align:left; padding:8px 12px; color:var(--soft); caption-side:top; }
-th, td { padding:6px 12px; text-align:right; white-space:nowrap; border-top:1px solid var(--line); font-weight:400; }
+th, td { padding:6px 10px; text-align:right; white-space:nowrap; border-top:1px solid var(--line); font-weight:400; }
 thead th { border-top:0; background:var(--panel); color:var(--soft); font-weight:600; }
 caption + thead th { border-top:1px solid var(--line); }
 th:first-child, td:nth-child(2) { text-align:left; }

@@ -16,10 +16,12 @@ double megabytes(std::int64_t bytes) {
     return static_cast<double>(bytes) / (1024.0 * 1024.0);
 }
 
+std::string shown_accuracy(const eval::Mean& mean) {
+    return fmt::format("{:.1f} ±{:.1f}", 100 * mean.value, 100 * mean.stderr_.value_or(0));
+}
+
 std::string shown_accuracy(const CellFigures& cell) {
-    if (!cell.ok()) return cell.status;
-    return fmt::format("{:.1f} ±{:.1f}", 100 * cell.figures.acc.value,
-                       100 * cell.figures.acc.stderr_.value_or(0));
+    return cell.ok() ? shown_accuracy(cell.figures.acc) : cell.status;
 }
 
 template <typename T>
@@ -56,31 +58,16 @@ std::string protocol_words(eval::Protocol protocol) {
            "answer. Time is that of the one forward pass.";
 }
 
-tinyllm::Table overview_table(const Summary& summary, eval::Protocol protocol) {
+tinyllm::Table accuracy_table(const Summary& summary, eval::Protocol protocol) {
     tinyllm::Table table;
     table.columns = {{"model", "model"}, {"type", "type"}};
     for (std::size_t i = 0; i < summary.tasks.size(); ++i)
         table.columns.push_back({summary.tasks[i], summary.titles[i]});
-    for (const auto& column : std::vector<tinyllm::Column>{{"average", "average", 1},
-                                                           {"p50_ms", "p50 ms", 2},
-                                                           {"p95_ms", "p95 ms", 2},
-                                                           {"questions_per_s", "q/s", 1},
-                                                           {"peak_mib", "peak MiB", 1},
-                                                           {"model_mib", "model MiB", 2},
-                                                           {"ratio_fp32", "of fp32", 3}})
-        table.columns.push_back(column);
+    table.columns.push_back({"average", "average"});
     for (const Entry* e : summary.of(protocol)) {
         Json row = {{"model", e->model}, {"type", e->type}};
         for (const CellFigures* cell : e->cells) row[cell->task] = shown_accuracy(*cell);
-        row["average"] = e->average ? Json(fmt::format("{:.1f} ±{:.1f}", 100 * e->average->value,
-                                                       100 * e->average->stderr_.value_or(0)))
-                                    : Json();
-        row["p50_ms"] = e->latency ? Json(e->latency->p50) : Json();
-        row["p95_ms"] = e->latency ? Json(e->latency->p95) : Json();
-        row["questions_per_s"] = cell_or_null(e->questions_per_s);
-        row["peak_mib"] = e->peak_bytes ? Json(megabytes(*e->peak_bytes)) : Json();
-        row["model_mib"] = e->weight_bytes ? Json(megabytes(*e->weight_bytes)) : Json();
-        row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
+        row["average"] = e->average ? Json(shown_accuracy(*e->average)) : Json();
         table.rows.push_back(std::move(row));
     }
     for (const bool constant : {false, true}) {
@@ -97,6 +84,33 @@ tinyllm::Table overview_table(const Summary& summary, eval::Protocol protocol) {
         }
         if (n == summary.tasks.size() && n)
             row["average"] = fmt::format("{:.1f}", 100 * sum / static_cast<double>(n));
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+tinyllm::Table cost_table(const Summary& summary, eval::Protocol protocol) {
+    tinyllm::Table table;
+    table.columns = {{"model", "model"},
+                     {"type", "type"},
+                     {"mean_ms", "mean ms", 2},
+                     {"p50_ms", "p50 ms", 2},
+                     {"p95_ms", "p95 ms", 2},
+                     {"questions_per_s", "questions/s", 1},
+                     {"load_ms", "load ms", 1},
+                     {"peak_mib", "peak MiB", 1},
+                     {"model_mib", "model MiB", 2},
+                     {"ratio_fp32", "of fp32", 3}};
+    for (const Entry* e : summary.of(protocol)) {
+        Json row = {{"model", e->model}, {"type", e->type}};
+        row["mean_ms"] = e->latency ? Json(e->latency->mean) : Json();
+        row["p50_ms"] = e->latency ? Json(e->latency->p50) : Json();
+        row["p95_ms"] = e->latency ? Json(e->latency->p95) : Json();
+        row["questions_per_s"] = cell_or_null(e->questions_per_s);
+        row["load_ms"] = cell_or_null(e->load_ms);
+        row["peak_mib"] = e->peak_bytes ? Json(megabytes(*e->peak_bytes)) : Json();
+        row["model_mib"] = e->weight_bytes ? Json(megabytes(*e->weight_bytes)) : Json();
+        row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
         table.rows.push_back(std::move(row));
     }
     return table;
@@ -156,7 +170,8 @@ std::string terminal_report(const Summary& summary) {
     for (const std::string& line : words_about_run(summary)) text += line + "\n";
     for (eval::Protocol protocol : summary.protocols) {
         text += "\n" + protocol_words(protocol) + "\n\n";
-        text += render(overview_table(summary, protocol), Format::table) + "\n";
+        text += render(accuracy_table(summary, protocol), Format::table) + "\n";
+        text += render(cost_table(summary, protocol), Format::table) + "\n";
         for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
     }
     for (const std::string& line : reasons(summary)) text += line + "\n";
@@ -169,8 +184,10 @@ std::string markdown_report(const Summary& summary) {
     for (eval::Protocol protocol : summary.protocols) {
         text += fmt::format("\n## Protocol {}\n\n{}\n\n", eval::protocol_name(protocol),
                             protocol_words(protocol));
-        text += render(overview_table(summary, protocol), Format::md);
-        text += "\nAccuracies in % ± one standard error.\n\n";
+        text +=
+            "Accuracy in % ± one standard error:\n\n" + render(accuracy_table(summary, protocol), Format::md);
+        text += "\nLatency per question, memory and size:\n\n" +
+                render(cost_table(summary, protocol), Format::md) + "\n";
         for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
     }
     const std::vector<std::string> missing = reasons(summary);

@@ -8,8 +8,12 @@
 
 namespace tinyllm::study {
 
-/// One row per model and type: accuracies, average, latency, memory, size.
-tinyllm::Table overview_table(const Summary& summary, eval::Protocol protocol);
+/// One row per model and type, and what chance and the best constant answer would give: accuracies per task
+/// and their average.
+tinyllm::Table accuracy_table(const Summary& summary, eval::Protocol protocol);
+
+/// One row per model and type: latency, memory, size.
+tinyllm::Table cost_table(const Summary& summary, eval::Protocol protocol);
 
 /// One row per cell, all figures, for spreadsheets.
 tinyllm::Table cells_table(const Summary& summary);

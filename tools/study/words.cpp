@@ -45,24 +45,19 @@ std::string compared(const Entry& base, const Entry& other) {
     const eval::Mean difference = paired_difference(base, other);
     const double points = 100 * difference.value;
     const double error = 100 * difference.stderr_.value_or(0);
-    std::string accuracy;
-    if (std::abs(points) < 0.05 && error < 0.05) {
-        accuracy = "gives the same answers";
-    } else if (std::abs(points) <= 2 * error) {
-        accuracy = fmt::format("answers as well within the error ({:+.1f} ± {:.1f} points)", points, error);
+    std::string accuracy = fmt::format("accuracy {:+.1f} ± {:.1f} points, ", points, error);
+    if (points == 0 && error == 0) {
+        accuracy = "the same questions right";
     } else {
-        accuracy = fmt::format("answers {} ({:+.1f} ± {:.1f} points)", points > 0 ? "better" : "worse",
-                               points, error);
+        accuracy += std::abs(points) <= 2 * error ? "within the error" : points > 0 ? "better" : "worse";
     }
     const double size = static_cast<double>(*other.weight_bytes) / static_cast<double>(*base.weight_bytes);
     const double speed = base.latency->p50 / other.latency->p50;
-    return fmt::format(
-        "{} takes {:.0f} % of the bytes of {}, {}, and is {} at the median ({:.3g} against {:.3g} ms)",
-        other.type, 100 * size, base.type, accuracy,
-        speed >= 1.02   ? fmt::format("{:.2f} times as fast", speed)
-        : speed <= 0.98 ? fmt::format("{:.2f} times as slow", 1 / speed)
-                        : std::string("as fast"),
-        other.latency->p50, base.latency->p50);
+    return fmt::format("{} against {}: {:.0f} % of the bytes; {}; median {:.3g} against {:.3g} ms, {}.",
+                       other.name(), base.type, 100 * size, accuracy, other.latency->p50, base.latency->p50,
+                       speed >= 1.02   ? fmt::format("{:.2f} times as fast", speed)
+                       : speed <= 0.98 ? fmt::format("{:.2f} times as slow", 1 / speed)
+                                       : std::string("as fast"));
 }
 
 std::string about_model(const Summary& summary, eval::Protocol protocol, const std::string& model) {
@@ -92,14 +87,13 @@ std::string about_model(const Summary& summary, eval::Protocol protocol, const s
     return text;
 }
 
-std::string about_types(const Summary& summary, eval::Protocol protocol, const std::string& model) {
+void about_types(const Summary& summary, eval::Protocol protocol, const std::string& model,
+                 std::vector<std::string>& words) {
     const Entry* base = base_of(summary, protocol, model);
-    if (!base) return "";
-    std::string text;
+    if (!base) return;
     for (const Entry* e : summary.of(protocol))
         if (e != base && e->model == model && e->average && e->weight_bytes && e->latency)
-            text += (text.empty() ? "" : "; ") + compared(*base, *e);
-    return text.empty() ? text : model + ": " + text + ".";
+            words.push_back(compared(*base, *e));
 }
 
 std::string about_front(const Summary& summary, eval::Protocol protocol) {
@@ -187,7 +181,7 @@ std::vector<std::string> words_about_figures(const Summary& summary, eval::Proto
     std::vector<std::string> words;
     for (const std::string& model : summary.models) words.push_back(about_model(summary, protocol, model));
     if (protocol == eval::Protocol::study) words.push_back(about_letters(summary));
-    for (const std::string& model : summary.models) words.push_back(about_types(summary, protocol, model));
+    for (const std::string& model : summary.models) about_types(summary, protocol, model, words);
     words.push_back(about_front(summary, protocol));
     words.push_back(about_missing(summary, protocol));
     std::erase(words, "");

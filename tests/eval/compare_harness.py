@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Runs the real lm-evaluation-harness and the study's oracle beside `tinyllm eval` on the official data sets, and compares every request.
+
+  compare_harness.py TINYLLM MODEL [--limit 100] [--tasks a,b] [--shared ../shared] [--python PYTHON]
+
+MODEL is a Hugging Face folder. Needs the folder with the oracles and data sets (eval/lm_eval_local.py, eval/study_local.py, data/) and a
+Python with lm_eval, torch and transformers; exits with 77 where they are absent, 1 where anything differs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ALL = "arc_easy,arc_challenge,openbookqa,boolq,piqa,social_iqa,winogrande,hellaswag"
+
+
+def ours(args, protocol, tasks, folder):
+    command = [args.tinyllm, "eval", args.model, "-t", tasks, "--data", os.path.join(args.shared, "data"), "--protocol", protocol, "--exact",
+               "-s", "-o", folder, "--format", "json"]
+    if args.limit:
+        command += ["-L", str(args.limit)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with open(os.path.join(folder, "results.json")) as f:
+        results = json.load(f)
+    samples = {}
+    for task in tasks.split(","):
+        with open(os.path.join(folder, f"samples_{task}.jsonl"), encoding="utf-8", newline="") as f:
+            samples[task] = [json.loads(line) for line in f.read().split("\n") if line]
+    return results, samples
+
+
+class Report:
+    def __init__(self):
+        self.errors = 0
+
+    def differ(self, *words):
+        self.errors += 1
+        if self.errors <= 20:
+            print("  DIFFERENT:", *words)
+
+
+def compare_lm_eval(args, folder, report):
+    out = os.path.join(folder, "harness.json")
+    subprocess.run([args.python, os.path.join(args.shared, "eval", "lm_eval_local.py"), "--model", args.model, "--dtype", "float32", "--tasks",
+                    args.tasks, "--limit", str(args.limit), "--batch-size", "8", "--out", out], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    with open(out) as f:
+        harness = json.load(f)
+    results, samples = ours(args, "lm-eval", args.tasks, os.path.join(folder, "ours"))
+    for task, theirs in harness["samples"].items():
+        worst = 0.0
+        requests = 0
+        if len(theirs) != len(samples[task]):
+            report.differ(task, "questions", len(theirs), len(samples[task]))
+            continue
+        for sample, mine in zip(theirs, samples[task]):
+            gold = sample["gold"]
+            if mine["tinyllm"]["gold"] != gold:
+                report.differ(task, sample["doc_id"], "gold", gold, mine["tinyllm"]["gold"])
+            for i, request in enumerate(sample["requests"]):
+                requests += 1
+                pair = mine["arguments"][f"gen_args_{i}"]
+                if (pair["arg_0"], pair["arg_1"]) != (request["context"], request["continuation"]):
+                    report.differ(task, sample["doc_id"], i, "text", request["context"], "|", request["continuation"], "|", pair)
+                ids = mine["tinyllm"]["tokens"][i]
+                if ids["context"] != request["context_tokens"] or ids["continuation"] != request["continuation_tokens"]:
+                    report.differ(task, sample["doc_id"], i, "token ids", request["context_tokens"][-3:], request["continuation_tokens"],
+                                  ids["context"][-3:], ids["continuation"])
+                value, expected = mine["resps"][i][0], request["loglikelihood"]
+                worst = max(worst, abs(value - expected))
+                if abs(value - expected) > 1e-3 + 1e-5 * abs(expected):
+                    report.differ(task, sample["doc_id"], i, "log-likelihood", expected, value)
+                if mine["resps"][i][1] != request["is_greedy"]:
+                    report.differ(task, sample["doc_id"], i, "is_greedy", request["is_greedy"])
+            for metric in ("acc", "acc_norm"):
+                if sample.get(metric) is not None and mine.get(metric) != sample[metric]:
+                    report.differ(task, sample["doc_id"], metric, sample[metric], mine.get(metric))
+        for key in ("acc,none", "acc_stderr,none", "acc_norm,none", "acc_norm_stderr,none"):
+            if (key in harness["results"][task]) != (key in results["results"][task]):
+                report.differ(task, key, "present in one only")
+            elif key in harness["results"][task] and abs(harness["results"][task][key] - results["results"][task][key]) > 1e-12:
+                report.differ(task, key, harness["results"][task][key], results["results"][task][key])
+        print(f"lm-eval {task:14s} {len(theirs):5d} questions {requests:6d} requests, largest difference of log-likelihoods {worst:.2e}, "
+              f"acc {results['results'][task]['acc,none']:.4f}")
+
+
+def compare_study(args, folder, report):
+    tasks = ",".join(t for t in args.tasks.split(",") if t != "arc_challenge")  # the study has none
+    out = os.path.join(folder, "study.json")
+    subprocess.run([args.python, os.path.join(args.shared, "eval", "study_local.py"), "--model", args.model, "--tasks", tasks, "--limit",
+                    str(args.limit), "--out", out], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(out) as f:
+        oracle = json.load(f)
+    results, samples = ours(args, "study", tasks, os.path.join(folder, "ours_study"))
+    for task, theirs in oracle["tasks"].items():
+        worst = 0.0
+        if theirs["n"] != len(samples[task]):
+            report.differ(task, "questions", theirs["n"], len(samples[task]))
+            continue
+        for i, (sample, mine) in enumerate(zip(theirs["samples"], samples[task])):
+            if sample["n_tokens"] != len(mine["tinyllm"]["tokens"]):
+                report.differ(task, i, "tokens", sample["n_tokens"], len(mine["tinyllm"]["tokens"]))
+            logits = [r[0] for r in mine["resps"]]
+            if len(logits) != len(sample["option_logits"]):
+                report.differ(task, i, "options", sample["option_logits"], logits)
+                continue
+            difference = max(abs(a - b) for a, b in zip(logits, sample["option_logits"]))
+            worst = max(worst, difference)
+            if difference > 1e-3:
+                report.differ(task, i, "logits", sample["option_logits"], logits)
+            if "ABCD"[mine["tinyllm"]["prediction"]] != sample["prediction"]:
+                report.differ(task, i, "prediction", sample["prediction"], mine["tinyllm"]["prediction"])
+        if abs(theirs["accuracy"] - results["results"][task]["acc,none"]) > 1e-12:
+            report.differ(task, "accuracy", theirs["accuracy"], results["results"][task]["acc,none"])
+        print(f"study   {task:14s} {theirs['n']:5d} questions, largest difference of logits {worst:.2e}, acc {theirs['accuracy']:.4f}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tinyllm")
+    parser.add_argument("model")
+    parser.add_argument("--limit", type=int, default=100, help="questions per task; 0: all")
+    parser.add_argument("--tasks", default=ALL)
+    parser.add_argument("--shared", default=os.path.join(HERE, "..", "..", "..", "shared"))
+    parser.add_argument("--python", default=sys.executable)
+    args = parser.parse_args()
+    needed = [os.path.join(args.shared, "eval", name) for name in ("lm_eval_local.py", "study_local.py")]
+    if not all(map(os.path.exists, needed)) or subprocess.run([args.python, "-c", "import lm_eval, torch, transformers"], capture_output=True).returncode:
+        print("skipped: needs", ", ".join(needed), "and a Python with lm_eval, torch and transformers")
+        return 77
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        compare_lm_eval(args, folder, report)
+        compare_study(args, folder, report)
+    print(f"{report.errors} differences")
+    return 1 if report.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

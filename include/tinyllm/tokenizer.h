@@ -24,6 +24,14 @@ struct DecodeOptions {
     bool skip_special = false;
 };
 
+/// One sequence on its way to text; see StreamDecoder.
+class TextStream {
+  public:
+    virtual ~TextStream() = default;
+    virtual std::string append(Token token) = 0;
+    virtual std::string finish() = 0;
+};
+
 /// Immutable; may be shared between threads.
 class TINYLLM_API Tokenizer {
   public:
@@ -39,6 +47,9 @@ class TINYLLM_API Tokenizer {
     /// Text of a whole sequence, as the reference's decoder gives it (invalid UTF-8 becomes U+FFFD).
     virtual std::string decode(std::span<const Token> tokens, DecodeOptions options = {}) const = 0;
 
+    /// Starts decoding a sequence of which the tokens come one by one.
+    virtual std::unique_ptr<TextStream> stream(DecodeOptions options = {}) const = 0;
+
     /// The vocabulary's own spelling of a token ("Ġthe", "▁the", "<0x0A>").
     virtual std::string piece(Token token) const = 0;
 
@@ -51,22 +62,20 @@ class TINYLLM_API Tokenizer {
     virtual bool is_special(Token token) const = 0;
 };
 
-/// Decodes a growing sequence piece by piece and never emits half a character.
+/// Decodes a growing sequence piece by piece and never emits half a character. All it gives out, joined, is what
+/// Tokenizer::decode gives for the whole sequence. The tokenizer must outlive it.
 class TINYLLM_API StreamDecoder {
   public:
-    explicit StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options = {});
+    explicit StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options = {}) : stream_(tokenizer.stream(options)) {}
 
-    /// The text that `token` completes; empty while a character is still open.
-    std::string append(Token token);
+    /// The text that is final since `token`; empty while later tokens may still change it.
+    std::string append(Token token) { return stream_->append(token); }
 
     /// What is left at the end: an unfinished character becomes U+FFFD.
-    std::string finish();
+    std::string finish() { return stream_->finish(); }
 
   private:
-    const Tokenizer& tokenizer_;
-    DecodeOptions options_;
-    std::vector<Token> tokens_;     // those whose text may still change
-    std::string emitted_;           // the text of tokens_ already given out
+    std::unique_ptr<TextStream> stream_;
 };
 
 }  // namespace tinyllm

@@ -4,6 +4,7 @@
 #include "tokenizers/bpe.h"
 #include "tokenizers/json_node.h"
 #include "tokenizers/pipeline.h"
+#include "tokenizers/tokenizer_spec.h"
 
 namespace tinyllm {
 namespace {
@@ -14,7 +15,7 @@ std::unique_ptr<Bpe> build_bpe(const TokenizerSpec& spec, const JsonNode& node) 
     if (!spec.has_vocab || !spec.has_merges || spec.scored) {
         fail(ErrorKind::corrupt, "{}: model: expected vocab and merges", spec.file);
     }
-    if (node.has("dropout") && node.get("dropout").value() != 0) node.get("dropout").unsupported("dropout, which is random,");
+    if (node.has("dropout") && node.get("dropout").number() != 0) node.get("dropout").unsupported("dropout, which is random,");
     BpeOptions options;
     if (node.has("unk_token")) options.unk_token = node.string("unk_token");
     options.continuing_subword_prefix = optional_string(node, "continuing_subword_prefix");

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/fail.h"
 #include "tokenizers/decode_text.h"
 #include "tokenizers/regex.h"
 #include "tokenizers/utf8.h"
@@ -39,6 +40,10 @@ class MapStage : public DecodeStage {
 
 class ReplaceDecoder : public Decoder {
   public:
+    ReplaceDecoder(std::string literal, std::string content, const std::string& where)
+        : content_(std::move(content)), literal_(std::move(literal)) {
+        regex_.emplace(escape_regex(literal_), where);
+    }
     explicit ReplaceDecoder(const JsonNode& node) : content_(node.string("content")) {
         const JsonNode pattern = node.get("pattern");
         const bool literal = pattern.has("String");
@@ -74,6 +79,8 @@ class ReplaceDecoder : public Decoder {
 
 class StripDecoder : public Decoder {
   public:
+    StripDecoder(std::string content, std::size_t start, std::size_t stop)
+        : content_(std::move(content)), start_(start), stop_(stop) {}
     explicit StripDecoder(const JsonNode& node)
         : content_(node.string("content")), start_(count(node.get("start"))), stop_(count(node.get("stop"))) {
         node.get("content").need(!content_.empty() && char_size(content_[0]) == content_.size(), "one character");
@@ -188,7 +195,7 @@ class ByteFallbackStage : public DecodeStage {
 
 class ByteFallback : public Decoder {
   public:
-    explicit ByteFallback(const JsonNode& node) : node_where_(node.where()) {}
+    explicit ByteFallback(std::string where) : node_where_(std::move(where)) {}
     void add_stages(Stages& stages, bool& fused) const override {
         if (fused) fail(ErrorKind::unsupported, "{}: ByteFallback behind Fuse or ByteLevel is not supported", node_where_);
         stages.push_back(std::make_unique<ByteFallbackStage>());
@@ -277,6 +284,7 @@ class BpeDecoder : public Decoder {
 
 class SequenceDecoder : public Decoder {
   public:
+    explicit SequenceDecoder(std::vector<std::unique_ptr<Decoder>> parts) : parts_(std::move(parts)) {}
     explicit SequenceDecoder(const JsonNode& node) {
         for (const JsonNode& item : node.get("decoders").items()) {
             if (auto part = parse_decoder(item)) parts_.push_back(std::move(part));
@@ -308,13 +316,22 @@ class ByteLevelDecoder : public Decoder {
 
 }  // namespace
 
+std::unique_ptr<Decoder> make_sentencepiece_decoder(bool strip, const std::string& file) {
+    std::vector<std::unique_ptr<Decoder>> parts;
+    parts.push_back(std::make_unique<ReplaceDecoder>(std::string(kMetaspace), " ", file));
+    parts.push_back(std::make_unique<ByteFallback>(file));
+    parts.push_back(std::make_unique<Fuse>());
+    if (strip) parts.push_back(std::make_unique<StripDecoder>(" ", 1, 0));
+    return std::make_unique<SequenceDecoder>(std::move(parts));
+}
+
 std::unique_ptr<Decoder> parse_decoder(const JsonNode& node) {
     if (node.is_null()) return nullptr;
     const std::string type = node.string("type");
     if (type == "Sequence") return std::make_unique<SequenceDecoder>(node);
     if (type == "ByteLevel") return std::make_unique<ByteLevelDecoder>();
     if (type == "Replace") return std::make_unique<ReplaceDecoder>(node);
-    if (type == "ByteFallback") return std::make_unique<ByteFallback>(node);
+    if (type == "ByteFallback") return std::make_unique<ByteFallback>(node.where());
     if (type == "Fuse") return std::make_unique<Fuse>();
     if (type == "Strip") return std::make_unique<StripDecoder>(node);
     if (type == "Metaspace") return std::make_unique<Metaspace>(node);

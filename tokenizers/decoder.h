@@ -31,6 +31,9 @@ class Decoder {
 /// Null for a null node. Throws Error: unsupported (names the node), corrupt.
 std::unique_ptr<Decoder> parse_decoder(const JsonNode& node);
 
+/// Spaces for U+2581, bytes for "<0x0A>", one text; `strip`: without the space at its start. As transformers gives Llama.
+std::unique_ptr<Decoder> make_sentencepiece_decoder(bool strip, const std::string& file);
+
 /// One sequence on its way from tokens to text.
 class DecodeChain {
   public:

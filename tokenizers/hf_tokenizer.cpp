@@ -1,10 +1,13 @@
 #include "tokenizers/hf_tokenizer.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/fail.h"
 #include "engine/mapped_file.h"
+#include "tokenizers/sentencepiece.h"
 #include "tokenizers/split_patterns.h"
+#include "tokenizers/utf8.h"
 
 namespace tinyllm {
 namespace {
@@ -17,6 +20,7 @@ std::string_view text_of(const MappedFile& file) {
 }
 
 void read_merges(std::string_view text, const std::string& file, TokenizerSpec& spec) {
+    if (!is_valid_utf8(text)) fail(ErrorKind::corrupt, "{}: not UTF-8", file);
     spec.has_merges = true;
     std::size_t number = 0;
     while (!text.empty()) {
@@ -68,15 +72,14 @@ TokenizerSpec read_vocab_and_merges(const std::string& folder, const HfTokenizer
     return spec;
 }
 
-std::shared_ptr<const Tokenizer> load_hf_tokenizer(const std::string& folder) {
+std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std::string& folder, const HfTokenizerFiles& files) {
     namespace fs = std::filesystem;
-    const HfTokenizerFiles files = HfTokenizerFiles::read(folder);
     const std::string path = folder + "/tokenizer.json";
     if (fs::exists(path)) {
         const MappedFile file(path);
         TokenizerSpec spec = parse_tokenizer_json(text_of(file), path);
-        const TokenizerExtras extras = apply_hf_rules(files, spec);
-        return build_tokenizer(spec, extras);
+        TokenizerExtras extras = apply_hf_rules(files, spec);
+        return std::make_pair(std::move(spec), std::move(extras));
     }
     if (fs::exists(folder + "/vocab.json") && fs::exists(folder + "/merges.txt")) {
         TokenizerSpec spec = read_vocab_and_merges(folder, files);
@@ -86,7 +89,18 @@ std::shared_ptr<const Tokenizer> load_hf_tokenizer(const std::string& folder) {
             extras.replaces_post_processor = true;
             extras.before = extras.bos;
         }
-        return build_tokenizer(spec, extras);
+        return std::make_pair(std::move(spec), std::move(extras));
+    }
+    return {};
+}
+
+std::shared_ptr<const Tokenizer> load_hf_tokenizer(const std::string& folder) {
+    const HfTokenizerFiles files = HfTokenizerFiles::read(folder);
+    if (const auto source = read_hf_spec(folder, files)) return build_tokenizer(source->first, source->second);
+    const std::string model = folder + "/tokenizer.model";
+    if (files.has_sentencepiece) {
+        const MappedFile file(model);
+        return build_sentencepiece(parse_sentencepiece(text_of(file), model), files, model);
     }
     fail(ErrorKind::not_found, "{}: no tokenizer.json, vocab.json + merges.txt or tokenizer.model", folder);
 }

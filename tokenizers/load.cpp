@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "engine/fail.h"
+#include "tokenizers/gguf_tokenizer.h"
 #include "tokenizers/hf_tokenizer.h"
 
 namespace tinyllm {
@@ -9,7 +10,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const std::string& path) {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) return load_hf_tokenizer(path);
     if (!std::filesystem::exists(path, error)) fail(ErrorKind::not_found, "{}: no such file or folder", path);
-    fail(ErrorKind::unsupported, "{}: GGUF tokenizers are not read yet", path);
+    return load_gguf_tokenizer(GgufFile(path));
 }
 
 }  // namespace tinyllm

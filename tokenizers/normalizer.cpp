@@ -170,7 +170,7 @@ class ByteLevelNormalizer : public Normalizer {
 class PrecompiledNormalizer : public Normalizer {
   public:
     explicit PrecompiledNormalizer(const JsonNode& node)
-        : map_(CharsMap::from_base64(node.string("precompiled_charsmap"), node.where())) {}
+        : map_(CharsMap::from_bytes(decode_base64(node.string("precompiled_charsmap"), node.where()), node.where())) {}
     void apply(NormalText& text) const override { text.text = map_.normalize_graphemes(text.text); }
 
   private:

@@ -13,9 +13,10 @@
 #include "tokenizers/post_processor.h"
 #include "tokenizers/pre_tokenizer.h"
 #include "tokenizers/token_model.h"
-#include "tokenizers/tokenizer_spec.h"
 
 namespace tinyllm {
+
+struct TokenizerSpec;
 
 /// What the files beside tokenizer.json say.
 struct TokenizerExtras {

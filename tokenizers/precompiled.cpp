@@ -25,22 +25,7 @@ int base64_value(char c) {
 
 }  // namespace
 
-CharsMap CharsMap::from_bytes(std::string_view blob, const std::string& where) {
-    CharsMap map;
-    if (blob.empty()) return map;
-    if (blob.size() < 4) fail(ErrorKind::corrupt, "{}: character map of {} bytes", where, blob.size());
-    const std::uint32_t trie = little_endian(blob, 0);
-    if (trie % 4 != 0 || trie > blob.size() - 4) {
-        fail(ErrorKind::corrupt, "{}: character map: trie of {} bytes in {}", where, trie, blob.size());
-    }
-    map.units_.resize(trie / 4);
-    for (std::size_t i = 0; i < map.units_.size(); ++i) map.units_[i] = little_endian(blob, 4 + 4 * i);
-    map.replacements_ = std::string(blob.substr(4 + trie));
-    if (!is_valid_utf8(map.replacements_)) fail(ErrorKind::corrupt, "{}: character map is not UTF-8", where);
-    return map;
-}
-
-CharsMap CharsMap::from_base64(std::string_view text, const std::string& where) {
+std::string decode_base64(std::string_view text, const std::string& where) {
     while (!text.empty() && text.back() == '=') text.remove_suffix(1);
     std::string bytes;
     std::uint32_t bits = 0;
@@ -55,7 +40,37 @@ CharsMap CharsMap::from_base64(std::string_view text, const std::string& where) 
             bytes.push_back(static_cast<char>(bits >> n & 0xFF));
         }
     }
-    return from_bytes(bytes, where);
+    return bytes;
+}
+
+std::string encode_base64(std::string_view bytes) {
+    constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        std::uint32_t bits = 0;
+        for (std::size_t k = 0; k < 3; ++k) {
+            bits = bits << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+        }
+        for (std::size_t k = 0; k < 4; ++k) {
+            text += i + k <= bytes.size() ? kDigits[bits >> (18 - 6 * k) & 63] : '=';
+        }
+    }
+    return text;
+}
+
+CharsMap CharsMap::from_bytes(std::string_view blob, const std::string& where) {
+    CharsMap map;
+    if (blob.empty()) return map;
+    if (blob.size() < 4) fail(ErrorKind::corrupt, "{}: character map of {} bytes", where, blob.size());
+    const std::uint32_t trie = little_endian(blob, 0);
+    if (trie % 4 != 0 || trie > blob.size() - 4) {
+        fail(ErrorKind::corrupt, "{}: character map: trie of {} bytes in {}", where, trie, blob.size());
+    }
+    map.units_.resize(trie / 4);
+    for (std::size_t i = 0; i < map.units_.size(); ++i) map.units_[i] = little_endian(blob, 4 + 4 * i);
+    map.replacements_ = std::string(blob.substr(4 + trie));
+    if (!is_valid_utf8(map.replacements_)) fail(ErrorKind::corrupt, "{}: character map is not UTF-8", where);
+    return map;
 }
 
 std::optional<CharsMap::Match> CharsMap::match(std::string_view text, bool longest) const {

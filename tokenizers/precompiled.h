@@ -10,11 +10,14 @@
 
 namespace tinyllm {
 
+/// Throws Error(corrupt) naming `where`.
+std::string decode_base64(std::string_view text, const std::string& where);
+std::string encode_base64(std::string_view bytes);
+
 class CharsMap {
   public:
     /// An empty blob maps nothing. Throws Error(corrupt), `where` naming file and place.
     static CharsMap from_bytes(std::string_view blob, const std::string& where);
-    static CharsMap from_base64(std::string_view text, const std::string& where);
 
     bool empty() const { return units_.empty(); }
 

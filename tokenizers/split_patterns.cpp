@@ -12,6 +12,10 @@ const std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 const std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const std::string_view kGgufLlama3Pattern =
+    R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const std::string_view kGgufQwen2Pattern =
+    R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 namespace {
 
@@ -80,10 +84,10 @@ std::size_t contraction(std::string_view text, std::size_t at) {
     }
 }
 
-/// The same in any case; U+017F is an s as well.
-std::size_t contraction_any_case(std::string_view text, std::size_t at) {
+/// The same in any case; with `long_s` U+017F is an s as well.
+std::size_t contraction_any_case(std::string_view text, std::size_t at, bool long_s) {
     const std::string_view rest = text.substr(at + 1, 2);
-    if (rest == "\xC5\xBF") return 3;
+    if (long_s && rest == "\xC5\xBF") return 3;
     char lower[3] = {'\'', 0, 0};
     for (std::size_t i = 0; i < rest.size(); ++i) {
         lower[i + 1] = rest[i] >= 'A' && rest[i] <= 'Z' ? static_cast<char>(rest[i] + 32) : rest[i];
@@ -91,11 +95,11 @@ std::size_t contraction_any_case(std::string_view text, std::size_t at) {
     return contraction(std::string_view(lower, rest.size() + 1), 0);
 }
 
-template <int kMaxDigits>
+template <int kMaxDigits, bool kLongS>
 std::size_t match_cl100k(std::string_view text, std::size_t at) {
     const char c = text[at];
     if (c == '\'') {
-        if (const std::size_t n = contraction_any_case(text, at)) return at + n;
+        if (const std::size_t n = contraction_any_case(text, at, kLongS)) return at + n;
     }
     const Seen first = look(text, at);
     if (first.kind == CharClass::letter) return run(text, first.end, CharClass::letter);
@@ -142,8 +146,10 @@ std::size_t match_gpt2(std::string_view text, std::size_t at) {
 
 Matcher find_matcher(std::string_view pattern) {
     if (pattern == kGpt2Pattern) return match_gpt2;
-    if (pattern == kLlama3Pattern) return match_cl100k<3>;
-    if (pattern == kQwen2Pattern) return match_cl100k<1>;
+    if (pattern == kLlama3Pattern) return match_cl100k<3, true>;
+    if (pattern == kQwen2Pattern) return match_cl100k<1, true>;
+    if (pattern == kGgufLlama3Pattern) return match_cl100k<3, false>;
+    if (pattern == kGgufQwen2Pattern) return match_cl100k<1, false>;
     return nullptr;
 }
 

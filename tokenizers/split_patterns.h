@@ -19,5 +19,8 @@ Matcher find_matcher(std::string_view pattern);
 extern const std::string_view kGpt2Pattern;
 extern const std::string_view kLlama3Pattern;
 extern const std::string_view kQwen2Pattern;
+/// llama.cpp's forms of the last two: U+017F is no s behind an apostrophe.
+extern const std::string_view kGgufLlama3Pattern;
+extern const std::string_view kGgufQwen2Pattern;
 
 }  // namespace tinyllm

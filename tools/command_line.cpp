@@ -18,6 +18,20 @@ std::string variable_name(std::string_view option) {
     return name;
 }
 
+/// Each option's environment variable follows from its name (the footer says how), so only the type and
+/// default are shown.
+class HelpFormatter : public CLI::Formatter {
+  public:
+    std::string make_option_opts(const CLI::Option* option) const override {
+        std::string text;
+        if (option->get_type_size() != 0 && !option->get_type_name().empty())
+            text += " " + option->get_type_name();
+        if (!option->get_default_str().empty()) text += "=" + option->get_default_str();
+        if (option->get_required()) text += " (required)";
+        return text;
+    }
+};
+
 /// CLI11 reads the file before the environment and lets the first one win, so a value whose variable is set
 /// is dropped here.
 class ConfigFile : public CLI::ConfigTOML {
@@ -61,6 +75,10 @@ class ConfigFile : public CLI::ConfigTOML {
     std::string command_;
 };
 
+bool is_id_list(const std::string& word) {
+    return !word.empty() && word.find_first_not_of("0123456789,[] ") == std::string::npos;
+}
+
 bool is_command(const CLI::App& app, const std::string& word) {
     const auto commands = app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
     return !commands.empty();
@@ -69,11 +87,26 @@ bool is_command(const CLI::App& app, const std::string& word) {
 }  // namespace
 
 std::vector<std::string> rewrite_arguments(int argc, char** argv) {
-    std::vector<std::string> words(argv + 1, argv + argc);
-    for (std::string& word : words) {
-        if (word == "--") break;
+    std::vector<std::string> words;
+    // CLI11 would read the variable only after the file. A flag given as well comes later and wins.
+    if (const char* config = std::getenv("TINYLLM_CONFIG"); config != nullptr && *config != '\0') {
+        words = {"--config", config};
+    }
+    bool in_ids = false;
+    for (int i = 1; i < argc; ++i) {
+        std::string word = argv[i];
+        if (word == "--") {
+            words.insert(words.end(), argv + i, argv + argc);
+            break;
+        }
         if (word == "-ctk") word = "--cache-type-k";
         if (word == "-ctv") word = "--cache-type-v";
+        if (in_ids && is_id_list(word)) {
+            words.back() += ' ' + word;
+            continue;
+        }
+        in_ids = !words.empty() && words.back() == "--ids" && is_id_list(word);
+        words.push_back(std::move(word));
     }
     return words;
 }
@@ -92,16 +125,20 @@ std::string selected_command(const CLI::App& app, const std::vector<std::string>
 void add_environment(CLI::App& app) {
     for (CLI::Option* option : app.get_options()) {
         for (const std::string& name : option->get_lnames()) {
-            if (name != "help" && name != "output") option->envname(variable_name(name));
+            if (name != "help" && name != "output" && name != "json") option->envname(variable_name(name));
         }
     }
     for (CLI::App* sub : app.get_subcommands({})) add_environment(*sub);
 }
 
+void style_help(CLI::App& app) {
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.get_formatter()->column_width(34);
+}
+
 void add_config_file(CLI::App& app, const std::string& command) {
     app.set_config("--config", "", "Options from this TOML or INI file; flags and TINYLLM_* variables win")
-        ->type_name("FILE")
-        ->envname("TINYLLM_CONFIG");
+        ->type_name("FILE");
     app.config_formatter(std::make_shared<ConfigFile>(app, command));
     app.allow_config_extras(CLI::config_extras_mode::error);
 }

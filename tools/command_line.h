@@ -1,4 +1,4 @@
-// What CLI11 does not do by itself: llama.cpp's two-letter flags, and flag > environment > --config FILE >
+// What CLI11 does not do by itself: llama.cpp's -ctk and -ctv, and flag > environment > --config FILE >
 // default.
 #pragma once
 
@@ -8,7 +8,8 @@
 
 namespace tinyllm {
 
-/// Words CLI11 can read: -ctk and -ctv become their long names.
+/// Words CLI11 can read: -ctk and -ctv become their long names, the ids behind --ids one word (so that a
+/// MODEL may follow).
 std::vector<std::string> rewrite_arguments(int argc, char** argv);
 
 /// The first word that names a sub-command; empty if there is none.
@@ -16,6 +17,9 @@ std::string selected_command(const CLI::App& app, const std::vector<std::string>
 
 /// Gives every long option of `app` its variable: --top-k reads TINYLLM_TOP_K.
 void add_environment(CLI::App& app);
+
+/// Before sub-commands are added: they inherit it.
+void style_help(CLI::App& app);
 
 /// Adds --config FILE (TOML or INI). Keys at the top apply to whatever command has them; a section [run] to
 /// `run` alone.

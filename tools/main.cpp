@@ -36,14 +36,18 @@ int usage_error(const CLI::ParseError& error, const std::string& command) {
 
 int run_command(int argc, char** argv) {
     CLI::App app("Small language models on small boards", "tinyllm");
-    app.set_version_flag("--version", std::string("tinyllm ") + version());
+    app.set_version_flag("--version", std::string("tinyllm ") + version(), "Print the version");
+    app.set_help_flag("-h,--help", "Print this help");
     app.require_subcommand(1, 1);
+    style_help(app);
 
     std::map<const CLI::App*, std::function<int()>> actions;
     for (const auto make : all_commands()) {
         const Command& command = make();
         CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
         sub->fallthrough();
+        sub->footer(
+            "--some-option is also read from TINYLLM_SOME_OPTION and from --config FILE; the flag wins.");
         actions[sub] = command.add(*sub);
     }
     app.add_flag_callback(
@@ -60,7 +64,7 @@ int run_command(int argc, char** argv) {
         std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
         app.parse(std::move(arguments));
     } catch (const CLI::CallForHelp&) {
-        print(command.empty() ? app.help() : app.get_subcommand(command)->help());
+        print(command.empty() ? app.help() : app.get_subcommand(command)->help("tinyllm"));
         return 0;
     } catch (const CLI::CallForAllHelp&) {
         print(app.help("", CLI::AppFormatMode::All));
@@ -95,4 +99,6 @@ int guarded_main(int argc, char** argv) {
 
 }  // namespace tinyllm
 
-int main(int argc, char** argv) { return tinyllm::guarded_main(argc, argv); }
+int main(int argc, char** argv) {
+    return tinyllm::guarded_main(argc, argv);
+}

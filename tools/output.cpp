@@ -153,21 +153,22 @@ void add_output_options(CLI::App& app, OutputOptions& options) {
                                                         {"csv", Format::csv},
                                                         {"json", Format::json},
                                                         {"jsonl", Format::jsonl}};
-    CLI::Option* format = app.add_option_function<std::string>(
-        "--format",
-        [&options](const std::string& name) {
-            const auto found = names.find(name);
-            if (found == names.end()) {
-                throw CLI::ValidationError("--format",
-                                           "expected table, md, csv, json or jsonl, found '" + name + "'");
-            }
-            options.format = found->second;
-        },
-        "Form of the result: table, md, csv, json or jsonl");
-    format->type_name("NAME");
+    app.add_option_function<std::string>(
+           "--format",
+           [&options](const std::string& name) {
+               const auto found = names.find(name);
+               if (found == names.end()) {
+                   throw CLI::ValidationError("--format",
+                                              "expected table, md, csv, json or jsonl, found '" + name + "'");
+               }
+               options.format = found->second;
+           },
+           "Form of the result: table, md, csv, json or jsonl")
+        ->type_name("NAME");
+    // Added behind --format, so that it has the last word.
     app.add_flag_callback(
            "--json", [&options] { options.format = Format::json; }, "Short for --format json")
-        ->excludes(format);
+        ->configurable(false);
     app.add_option("-o,--output", options.path, "Write the result to this file instead of standard output")
         ->type_name("PATH");
 }

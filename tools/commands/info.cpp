@@ -1,15 +1,22 @@
-// tinyllm info: what this machine is.
+// tinyllm info: what this machine is, or what a model holds and needs; no weight is loaded for it.
+#include "engine/fail.h"
 #include "tinyllm/gpu.h"
+#include "tinyllm/inspect.h"
+#include "tinyllm/tokenizer.h"
 #include "tinyllm/version.h"
 #include "tools/board.h"
 #include "tools/command.h"
 #include "tools/info_table.h"
+#include "tools/model_path.h"
 #include "tools/output.h"
 
 namespace tinyllm {
 namespace {
 
 struct Options {
+    std::string model;
+    bool tensors = false;
+    std::int64_t context = 0;
     OutputOptions output;
 };
 
@@ -63,10 +70,91 @@ Json board_json() {
             {"gpu", gpu_json()}};
 }
 
+Json tokenizer_json(const std::string& path, const std::string& kind) {
+    if (kind.empty()) return nullptr;
+    const auto tokenizer = Tokenizer::load(path);
+    return {{"kind", kind},
+            {"vocab_size", tokenizer->vocab_size()},
+            {"bos", optional_json(tokenizer->bos())},
+            {"eos", optional_json(tokenizer->eos())}};
+}
+
+Json tensor_json(const TensorInfo& tensor) {
+    std::string shape;
+    for (std::int64_t n : tensor.shape) shape += (shape.empty() ? "" : " x ") + std::to_string(n);
+    return {{"name", tensor.name},
+            {"shape", tensor.shape},
+            {"dims", shape},
+            {"type", dtype_name(tensor.type)},
+            {"bytes", tensor.bytes}};
+}
+
+Json model_json(const Options& options, const ModelFacts& facts) {
+    const ModelInfo& info = facts.info;
+    const std::int64_t positions = options.context > 0 ? options.context : info.context;
+    if (positions > info.context) {
+        fail(ErrorKind::usage, "-c: the model was made for {} positions, asked for {}", info.context,
+             positions);
+    }
+    const MemoryUse need = predict_memory(facts, {}, {}, positions);
+    return {{"schema", "tinyllm.info/1"},
+            {"model",
+             {{"path", info.path},
+              {"architecture", info.architecture},
+              {"parameters", info.parameters},
+              {"weights_bytes", info.weight_bytes},
+              {"bits_per_weight", facts.bits_per_weight},
+              {"main_type", dtype_name(info.main_type)},
+              {"tensors", facts.tensors.size()},
+              {"layers", info.n_layers},
+              {"dim", info.dim},
+              {"ff_dim", facts.ff_dim},
+              {"heads", info.n_heads},
+              {"kv_heads", info.n_kv_heads},
+              {"head_dim", info.head_dim},
+              {"vocab_size", info.vocab_size},
+              {"context", info.context},
+              {"eos", info.eos}}},
+            {"tokenizer", tokenizer_json(info.path, facts.tokenizer)},
+            {"memory",
+             {{"context", positions},
+              {"weights_bytes", need.weights},
+              {"kv_bytes", need.kv},
+              {"scratch_bytes", need.scratch},
+              {"total_bytes", need.weights + need.kv + need.scratch}}}};
+}
+
+int model_info(const Options& options) {
+    const ModelFacts facts = inspect_model(resolve_model(options.model));
+    Json document = model_json(options, facts);
+    if (!options.tensors) {
+        deliver_document(options.output, document);
+        return 0;
+    }
+    Table table{.columns = {{"name", "tensor"}, {"dims", "shape"}, {"type", "type"}, {"bytes", "bytes"}},
+                .rows = {}};
+    for (const TensorInfo& tensor : facts.tensors) table.rows.push_back(tensor_json(tensor));
+    if (options.output.json()) {
+        document["tensors"] = table.rows;
+        deliver_document(options.output, document);
+    } else {
+        deliver(options.output, render(table, options.output.format));
+    }
+    return 0;
+}
+
 std::function<int()> add(CLI::App& app) {
     auto options = std::make_shared<Options>();
+    CLI::Option* model = add_model_argument(app, options->model, false);
+    app.add_flag("--tensors", options->tensors, "List the model's tensors")->needs(model);
+    app.add_option("-c,--ctx-size", options->context,
+                   "Positions that the memory need is told for; 0: the model's own")
+        ->type_name("N")
+        ->check(CLI::NonNegativeNumber)
+        ->needs(model);
     add_output_options(app, options->output);
-    return [options] {
+    return [options, model] {
+        if (model->count() > 0) return model_info(*options);
         deliver_document(options->output, board_json());
         return 0;
     };
@@ -75,7 +163,8 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_info() {
-    static const Command command{"info", "This machine: board, cores, memory, GPU", add};
+    static const Command command{"info",
+                                 "A model: parameters, tensors, memory need; without one, this machine", add};
     return command;
 }
 

@@ -1,0 +1,120 @@
+#include "tinyllm/inspect.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <numeric>
+
+#include "engine/gguf.h"
+#include "engine/hf_folder.h"
+#include "engine/model_source.h"
+#include "kernels/backend.h"
+
+namespace tinyllm {
+namespace {
+
+std::int64_t elements(const std::vector<std::int64_t>& shape) {
+    return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+/// The GGUF name of a tensor that belongs to the model; empty for one that loading passes over.
+std::string gguf_name(const ModelSource& source, const std::string& name) {
+    const Architecture& architecture = *source.architecture;
+    const bool hf = source.form == FileForm::hugging_face;
+    if (hf && is_ignored_hf_name(architecture, source.config, name)) return "";
+    if (!hf && std::ranges::count(architecture.gguf_in_config, name)) return "";
+    const RuleMatch match = hf ? match_hf_name(architecture, name) : match_gguf_name(architecture, name);
+    return match.rule ? layer_name(match.rule->gguf, match.layer) : "";
+}
+
+std::string tokenizer_kind(const ModelSource& source, const std::string& path) {
+    if (const auto* file = dynamic_cast<const GgufFile*>(source.tensors.get())) {
+        const std::string model = file->string("tokenizer.ggml.model", "");
+        const std::string pre = file->string("tokenizer.ggml.pre", "");
+        return pre.empty() ? model : model + ", pre-tokenizer " + pre;
+    }
+    namespace fs = std::filesystem;
+    const fs::path folder(path);
+    if (fs::exists(folder / "tokenizer.json")) {
+        const nlohmann::json json = read_json_file((folder / "tokenizer.json").string());
+        const auto model = json.find("model");
+        const bool named = model != json.end() && model->is_object() && model->contains("type") &&
+                           (*model)["type"].is_string();
+        return "tokenizer.json" + (named ? ": " + (*model)["type"].get<std::string>() : "");
+    }
+    for (const char* name : {"tokenizer.model", "vocab.json"}) {
+        if (fs::exists(folder / name)) return name;
+    }
+    return "";
+}
+
+}  // namespace
+
+ModelFacts inspect_model(const std::string& path) {
+    const ModelSource source = open_model_source(path);
+    const Config& config = source.config;
+    ModelFacts facts;
+    ModelInfo& info = facts.info;
+    std::map<DType, std::int64_t> by_type;
+    for (const TensorView& tensor : source.tensors->tensors()) {
+        const std::string name = gguf_name(source, tensor.name);
+        if (name.empty()) continue;
+        const std::int64_t n = elements(tensor.shape);
+        const auto bytes = static_cast<std::int64_t>(tensor.data.size());
+        facts.tensors.push_back({tensor.name, tensor.shape, tensor.type, bytes});
+        info.parameters += n;
+        info.weight_bytes += bytes;
+        by_type[tensor.type] += n;
+        const bool row_only =
+            name == "position_embd.weight" || (name == "token_embd.weight" && !config.tied_head);
+        if (!row_only) facts.decode_bytes += bytes;
+    }
+    info.path = path;
+    info.architecture = source.architecture->name;
+    info.n_layers = config.n_layers;
+    info.dim = config.dim;
+    facts.ff_dim = config.ff_dim;
+    info.n_heads = config.n_heads;
+    info.n_kv_heads = config.n_kv_heads;
+    info.head_dim = config.head_dim;
+    info.vocab_size = config.vocab_size;
+    info.context = config.context;
+    info.eos = source.eos;
+    facts.tokenizer = tokenizer_kind(source, path);
+    if (!by_type.empty()) {
+        info.main_type = std::ranges::max_element(by_type, {}, [](const auto& p) { return p.second; })->first;
+    }
+    if (info.parameters > 0) {
+        facts.bits_per_weight =
+            8.0 * static_cast<double>(info.weight_bytes) / static_cast<double>(info.parameters);
+    }
+    return facts;
+}
+
+MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, const SessionOptions& session,
+                         std::int64_t positions) {
+    const ModelInfo& info = facts.info;
+    MemoryUse use;
+    for (const TensorInfo& tensor : facts.tensors) {
+        const bool rounded =
+            options.type && tensor.shape.size() == 2 && tensor.shape[1] % dtype_block(*options.type) == 0;
+        use.weights +=
+            rounded ? tensor.shape[0] * static_cast<std::int64_t>(row_bytes(*options.type, tensor.shape[1]))
+                    : tensor.bytes;
+    }
+    const DType cache = options.exact ? DType::f32 : DType::f16;
+    const std::int64_t blocks = (positions + kKvBlock - 1) / kKvBlock;
+    for (const DType type : {session.k_type.value_or(cache), session.v_type.value_or(cache)}) {
+        use.kv += blocks * info.n_layers * info.n_kv_heads * kKvBlock *
+                  static_cast<std::int64_t>(row_bytes(type, info.head_dim));
+    }
+    // The residual stream, queries, attention's result and the widest part of the MLP; rope's tables are at
+    // most that of a head.
+    const std::int64_t width = info.dim + 2 * info.n_heads * info.head_dim + facts.ff_dim;
+    const std::int64_t rows = std::min<std::int64_t>(positions, session.chunk);
+    use.scratch =
+        (rows * width + std::max<std::int64_t>(positions, 256) * info.head_dim) * std::int64_t{sizeof(float)};
+    return use;
+}
+
+}  // namespace tinyllm

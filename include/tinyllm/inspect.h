@@ -1,0 +1,40 @@
+// What a model's files hold and what running them takes, without loading them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tinyllm/dtype.h"
+#include "tinyllm/export.h"
+#include "tinyllm/model.h"
+#include "tinyllm/session.h"
+
+namespace tinyllm {
+
+struct TensorInfo {
+    std::string name;                 ///< as the file spells it
+    std::vector<std::int64_t> shape;  ///< outermost first
+    DType type = DType::f32;
+    std::int64_t bytes = 0;
+};
+
+struct ModelFacts {
+    ModelInfo info;  ///< without backend, threads and load time
+    std::int64_t ff_dim = 0;
+    std::string
+        tokenizer;  ///< "gpt2, pre-tokenizer llama-bpe" (GGUF's words), "tokenizer.json: BPE"; empty: none
+    std::vector<TensorInfo> tensors;  ///< those that belong to the model, in file order
+    std::int64_t decode_bytes =
+        0;  ///< weights that one decode step reads: tables of which it reads a row are left out
+    double bits_per_weight = 0;
+};
+
+/// Reads configuration and tensor descriptions. Throws Error: not_found, unsupported, corrupt.
+TINYLLM_API ModelFacts inspect_model(const std::string& path);
+
+/// Bytes that a model loaded with `options` and one session that holds `positions` tokens will take.
+TINYLLM_API MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options,
+                                     const SessionOptions& session, std::int64_t positions);
+
+}  // namespace tinyllm

@@ -1,0 +1,99 @@
+"""bench and info: the names others read, and figures that hang together. No timing is judged."""
+import csv
+import io
+import os
+
+import harness
+import tiny_model
+
+
+class BenchTest(harness.CommandTest):
+    def test_rows_are_the_product_of_the_lists(self):
+        rows = self.json("bench", self.model, "-p", "8,16", "-n", "4", "-d", "0,8", "-t", "1,2", "-r", "3", "-ctk", "f16,f32", "--json")
+        self.assertEqual(len(rows), 3 * 2 * 2 * 2)
+        tests = {row["test"] for row in rows}
+        self.assertEqual(tests, {"pp8", "pp16", "tg4", "pp8 @ d8", "pp16 @ d8", "tg4 @ d8"})
+        for row in rows:
+            for key in ("n_prompt", "n_gen", "n_depth", "n_threads", "avg_ts", "stddev_ts", "samples_ts", "avg_ns", "stddev_ns", "samples_ns", "model_type",
+                        "model_size", "model_n_params", "type_k", "type_v", "load_ms", "rss_peak_bytes"):
+                self.assertIn(key, row)
+            self.assertEqual(len(row["samples_ns"]), 3)
+            self.assertAlmostEqual(row["avg_ts"], sum(row["samples_ts"]) / 3, delta=1e-6 * row["avg_ts"])
+            n = row["n_prompt"] + row["n_gen"]
+            for ns, ts in zip(row["samples_ns"], row["samples_ts"]):
+                self.assertAlmostEqual(ts, n * 1e9 / ns, delta=1e-3 * ts)
+            if row["n_gen"]:
+                self.assertLessEqual(row["p50_ms"], row["p95_ms"])
+                self.assertGreater(row["gb_per_s"], 0)
+            else:
+                self.assertIsNone(row["p50_ms"])
+        self.assertEqual({row["n_threads"] for row in rows}, {1, 2})
+        self.assertEqual({row["type_k"] for row in rows}, {"f16", "f32"})
+        self.assertEqual({row["model_n_params"] for row in rows}, {sum(len(v) for _, v in tiny_model.tensors().values())})
+
+    def test_a_model_may_follow_a_list(self):
+        self.assertEqual(len(self.json("bench", "-p", "8", "-n", "2", "-r", "1", self.model, "--json")), 2)
+
+    def test_table_and_csv(self):
+        words = ["bench", self.model, "-p", "8", "-n", "2", "-r", "2", "-q"]
+        table = self.output(*words).decode()
+        self.assertIn("pp8", table)
+        self.assertIn("±", table)
+        rows = list(csv.DictReader(io.StringIO(self.output(*words, "--format", "csv").decode())))
+        self.assertEqual([row["n_gen"] for row in rows], ["0", "2"])
+
+    def test_bad_lists(self):
+        self.fails(2, "bench", self.model, "-p", "8,x")
+        self.fails(2, "bench", self.model, "-p", "0", "-n", "0", says="-p")
+        self.fails(2, "bench", self.model, "-r", "0")
+        done = self.run_command("bench", self.model, "-p", "500", "-n", "0", "-q")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"96", done.stderr)
+
+
+class InfoTest(harness.CommandTest):
+    def test_board(self):
+        got = self.json("info", "--json")
+        self.assertEqual(got["schema"], "tinyllm.info/1")
+        self.assertGreater(got["cores"], 0)
+        self.assertTrue(got["gpu"]["status"])
+
+    def test_board_of_a_fake_tree(self):
+        root = self.path("pi")
+        for path, text in {"proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0", "proc/cpuinfo": "CPU implementer\t: 0x41\nCPU part\t: 0xd0b\n",
+                           "proc/meminfo": "MemTotal: 8000000 kB\nMemAvailable: 7000000 kB\n",
+                           "sys/devices/system/cpu/cpu0/cpu_capacity": "400\n", "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "1800000\n",
+                           "sys/devices/system/cpu/cpu1/cpu_capacity": "1024\n", "sys/devices/system/cpu/cpu1/cpufreq/cpuinfo_max_freq": "2400000\n",
+                           "sys/devices/system/cpu/cpu2/cpu_capacity": "1024\n", "sys/devices/system/cpu/cpu2/cpufreq/cpuinfo_max_freq": "2400000\n"}.items():
+            os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+            with open(os.path.join(root, path), "w") as file:
+                file.write(text)
+        got = self.json("info", "--json", env={"TINYLLM_SYSFS_ROOT": root})
+        self.assertEqual((got["board"], got["cpu"], got["cores"]), ("Raspberry Pi 5 Model B Rev 1.0", "Cortex-A76", 3))
+        self.assertEqual([c["cores"] for c in got["clusters"]], ["1-2", "0"])
+        self.assertEqual(got["memory_bytes"], 8000000 * 1024)
+        # What the tree lacks is not known, never 0.
+        os.makedirs(self.path("bare"), exist_ok=True)
+        got = self.json("info", "--json", env={"TINYLLM_SYSFS_ROOT": self.path("bare")})
+        self.assertIsNone(got["board"])
+        self.assertIsNone(got["memory_bytes"])
+
+    def test_model(self):
+        parameters = sum(len(values) for _, values in tiny_model.tensors().values())
+        for model in (self.model, self.gguf):
+            got = self.json("info", model, "--tensors", "--json")
+            self.assertEqual(got["schema"], "tinyllm.info/1")
+            self.assertEqual(got["model"]["architecture"], "gpt2")
+            self.assertEqual(got["model"]["parameters"], parameters)
+            self.assertEqual(got["model"]["main_type"], "f32")
+            self.assertEqual(got["model"]["bits_per_weight"], 32)
+            self.assertEqual(got["model"]["vocab_size"], tiny_model.VOCAB)
+            self.assertEqual(got["model"]["context"], tiny_model.CONTEXT)
+            self.assertEqual(len(got["tensors"]), len(tiny_model.tensors()))
+            memory = got["memory"]
+            self.assertEqual(memory["total_bytes"], memory["weights_bytes"] + memory["kv_bytes"] + memory["scratch_bytes"])
+        self.assertNotIn("tensors", self.json("info", self.model, "--json"))
+
+
+if __name__ == "__main__":
+    harness.main()

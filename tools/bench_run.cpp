@@ -1,0 +1,103 @@
+#include "tools/bench_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "engine/fail.h"
+
+namespace tinyllm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ns_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+}
+
+std::vector<Token> random_tokens(std::int64_t n, std::int64_t vocab_size) {
+    std::mt19937_64 random(1);
+    std::vector<Token> tokens(static_cast<std::size_t>(n));
+    for (Token& token : tokens) token = static_cast<Token>(random() % static_cast<std::uint64_t>(vocab_size));
+    return tokens;
+}
+
+}  // namespace
+
+std::string BenchTest::name() const {
+    const std::string test = n_prompt > 0 ? fmt::format("pp{}", n_prompt) : fmt::format("tg{}", n_gen);
+    return n_depth > 0 ? fmt::format("{} @ d{}", test, n_depth) : test;
+}
+
+BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) {
+    const std::int64_t n = test.n_prompt + test.n_gen;
+    if (test.n_depth + n > session.context()) {
+        fail(ErrorKind::usage, "{}: needs {} positions, the context holds {}", test.name(), test.n_depth + n,
+             session.context());
+    }
+    const std::vector<Token> tokens = random_tokens(test.n_depth + n, session.model().info().vocab_size);
+    session.truncate(0);
+    const std::span<const Token> all(tokens);
+    session.prefill(all.first(static_cast<std::size_t>(test.n_depth)));
+    const std::span<const Token> timed = all.subspan(static_cast<std::size_t>(test.n_depth));
+
+    BenchSamples samples;
+    for (int i = -1; i < repetitions; ++i) {  // the first one warms up and is not counted
+        session.truncate(test.n_depth);
+        const Clock::time_point start = Clock::now();
+        std::vector<double> token_ms;
+        if (test.n_prompt > 0) {
+            session.prefill(timed);
+            session.logits();
+        } else {
+            for (std::size_t at = 0; at < timed.size(); ++at) {
+                const Clock::time_point step = Clock::now();
+                session.prefill(timed.subspan(at, 1));
+                session.logits();
+                token_ms.push_back(ns_since(step) / 1e6);
+            }
+        }
+        const double ns = ns_since(start);
+        if (i < 0) continue;
+        samples.ns.push_back(ns);
+        samples.token_ms.insert(samples.token_ms.end(), token_ms.begin(), token_ms.end());
+    }
+    return samples;
+}
+
+double mean(const std::vector<double>& values) {
+    if (values.empty()) return 0;
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double standard_deviation(const std::vector<double>& values) {
+    if (values.size() < 2) return 0;
+    const double middle = mean(values);
+    double sum = 0;
+    for (double value : values) sum += (value - middle) * (value - middle);
+    return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+double quantile(std::vector<double> values, double share) {
+    if (values.empty()) return 0;
+    std::sort(values.begin(), values.end());
+    const double place = share * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(place);
+    const std::size_t above = std::min(below + 1, values.size() - 1);
+    return values[below] + (values[above] - values[below]) * (place - static_cast<double>(below));
+}
+
+double bytes_per_token(const ModelInfo& model, std::int64_t decode_bytes, const SessionOptions& options,
+                       bool exact, const BenchTest& test) {
+    const DType type = exact ? DType::f32 : DType::f16;
+    const std::int64_t width = model.n_kv_heads * model.head_dim;
+    const auto per_position = static_cast<double>(model.n_layers) *
+                              static_cast<double>(row_bytes(options.k_type.value_or(type), width) +
+                                                  row_bytes(options.v_type.value_or(type), width));
+    const double positions = static_cast<double>(test.n_depth) + (static_cast<double>(test.n_gen) + 1) / 2;
+    return static_cast<double>(decode_bytes) + per_position * positions;
+}
+
+}  // namespace tinyllm

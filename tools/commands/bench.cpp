@@ -1,0 +1,232 @@
+// tinyllm bench: llama-bench's tests and field names, with percentiles, load time, peak memory and bytes
+// moved beside them.
+#include <algorithm>
+#include <cctype>
+#include <ctime>
+#include <fstream>
+
+#include "engine/fail.h"
+#include "tinyllm/inspect.h"
+#include "tinyllm/version.h"
+#include "tools/bench_run.h"
+#include "tools/board.h"
+#include "tools/command.h"
+#include "tools/log.h"
+#include "tools/model_flags.h"
+#include "tools/model_path.h"
+#include "tools/output.h"
+
+namespace tinyllm {
+namespace {
+
+struct Options {
+    ModelFlags model;
+    std::vector<std::int64_t> prompts{512}, gens{128}, depths{0};
+    std::vector<int> threads{0};
+    std::vector<std::string> k_types, v_types;
+    int repetitions = 5;
+    OutputOptions output;
+};
+
+std::string upper(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return out;
+}
+
+/// "134.52 M"
+std::string show_count(std::int64_t n) {
+    const auto value = static_cast<double>(n);
+    if (value >= 1e9) return fmt::format("{:.2f} B", value / 1e9);
+    if (value >= 1e6) return fmt::format("{:.2f} M", value / 1e6);
+    if (value >= 1e3) return fmt::format("{:.2f} K", value / 1e3);
+    return std::to_string(n);
+}
+
+std::string utc_now() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts = {};
+    gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+/// A new peak for the next model; where the kernel does not offer it, the peak goes on from the process's
+/// start.
+void reset_peak() {
+    std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+std::vector<BenchTest> tests_of(const Options& options) {
+    std::vector<BenchTest> tests;
+    for (std::int64_t depth : options.depths) {
+        for (std::int64_t n : options.prompts) {
+            if (n > 0) tests.push_back({.n_prompt = n, .n_gen = 0, .n_depth = depth});
+        }
+        for (std::int64_t n : options.gens) {
+            if (n > 0) tests.push_back({.n_prompt = 0, .n_gen = n, .n_depth = depth});
+        }
+    }
+    if (tests.empty()) fail(ErrorKind::usage, "nothing to time: -p and -n are both 0");
+    return tests;
+}
+
+struct Setting {
+    const Model& model;
+    const SessionOptions& session;
+    std::int64_t decode_bytes = 0;
+};
+
+Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples& samples,
+              const MemoryUse& memory) {
+    const ModelInfo& model = setting.model.info();
+    const auto n = static_cast<double>(test.n_prompt + test.n_gen);
+    std::vector<double> per_second;
+    for (double ns : samples.ns) per_second.push_back(n * 1e9 / ns);
+    const DType type = setting.model.exact() ? DType::f32 : DType::f16;
+    const std::optional<std::int64_t> peak = peak_resident_bytes();
+    Json row = {{"model_filename", model.path},
+                {"model_type", fmt::format("{} {} {}", model.architecture, show_count(model.parameters),
+                                           upper(dtype_name(model.main_type)))},
+                {"model_size", model.weight_bytes},
+                {"model_n_params", model.parameters},
+                {"backends", model.backend},
+                {"n_threads", model.threads},
+                {"type_k", dtype_name(setting.session.k_type.value_or(type))},
+                {"type_v", dtype_name(setting.session.v_type.value_or(type))},
+                {"n_prompt", test.n_prompt},
+                {"n_gen", test.n_gen},
+                {"n_depth", test.n_depth},
+                {"test", test.name()},
+                {"test_time", utc_now()},
+                {"avg_ns", static_cast<std::int64_t>(mean(samples.ns))},
+                {"stddev_ns", static_cast<std::int64_t>(standard_deviation(samples.ns))},
+                {"avg_ts", mean(per_second)},
+                {"stddev_ts", standard_deviation(per_second)},
+                {"samples_ns", std::vector<std::int64_t>(samples.ns.begin(), samples.ns.end())},
+                {"samples_ts", per_second},
+                {"p50_ms", nullptr},
+                {"p95_ms", nullptr},
+                {"gb_per_s", nullptr},
+                {"load_ms", model.load_ms},
+                {"rss_peak_bytes", peak ? Json(*peak) : Json(nullptr)},
+                {"weights_bytes", memory.weights},
+                {"kv_bytes", memory.kv},
+                {"scratch_bytes", memory.scratch},
+                {"cpu_info", read_board().cpu},
+                {"tinyllm_version", version()}};
+    if (!samples.token_ms.empty()) {
+        const double ms = quantile(samples.token_ms, 0.5);
+        const double moved =
+            bytes_per_token(model, setting.decode_bytes, setting.session, setting.model.exact(), test) / ms *
+            1e3;
+        row["p50_ms"] = ms;
+        row["p95_ms"] = quantile(samples.token_ms, 0.95);
+        row["gb_per_s"] = moved / 1e9;
+    }
+    return row;
+}
+
+/// What the table shows of a row: llama-bench's columns, then ours.
+Table shown(const std::vector<Json>& rows, Format format) {
+    Table table{.columns = {}, .rows = rows};
+    if (format == Format::csv) {
+        for (const auto& item : rows.front().items()) table.columns.push_back({item.key(), item.key()});
+        return table;
+    }
+    if (format != Format::table && format != Format::md) return table;
+    table.columns = {
+        {"model_type", "model"},  {"size", "size"},        {"params", "params"}, {"backends", "backend"},
+        {"n_threads", "threads"}, {"cache", "k/v"},        {"test", "test"},     {"ts", "t/s"},
+        {"p50_ms", "p50 ms", 3},  {"p95_ms", "p95 ms", 3}, {"gb_per_s", "GB/s"}, {"load_ms", "load ms", 0},
+        {"rss", "peak RSS"}};
+    for (Json& row : table.rows) {
+        row["size"] = show_bytes(row["model_size"].get<std::int64_t>());
+        row["params"] = show_count(row["model_n_params"].get<std::int64_t>());
+        row["cache"] = row["type_k"].get<std::string>() + "/" + row["type_v"].get<std::string>();
+        row["ts"] =
+            fmt::format("{:.2f} ± {:.2f}", row["avg_ts"].get<double>(), row["stddev_ts"].get<double>());
+        if (!row["rss_peak_bytes"].is_null())
+            row["rss"] = show_bytes(row["rss_peak_bytes"].get<std::int64_t>());
+    }
+    return table;
+}
+
+/// Every cache type asked for, as options; one without a type if none was.
+std::vector<std::optional<DType>> cache_types(const char* flag, const std::vector<std::string>& names) {
+    std::vector<std::optional<DType>> types;
+    for (const std::string& name : names) types.emplace_back(parse_dtype(flag, name));
+    if (types.empty()) types.emplace_back();
+    return types;
+}
+
+int bench(Options& options) {
+    const std::vector<BenchTest> tests = tests_of(options);
+    const auto k_types = cache_types("-ctk", options.k_types);
+    const auto v_types = cache_types("-ctv", options.v_types);
+    const std::int64_t decode_bytes = inspect_model(resolve_model(options.model.model)).decode_bytes;
+    std::vector<Json> rows;
+    for (int threads : options.threads) {
+        options.model.load.threads = threads;
+        reset_peak();
+        const auto model = load_model(options.model);
+        for (const auto& k_type : k_types) {
+            for (const auto& v_type : v_types) {
+                const SessionOptions session_options{
+                    .context = options.model.session.context, .k_type = k_type, .v_type = v_type};
+                Session session(model, session_options);
+                const Setting setting{*model, session_options, decode_bytes};
+                for (const BenchTest& test : tests) {
+                    detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
+                    rows.push_back(row_json(setting, test, run_test(session, test, options.repetitions),
+                                            session.memory()));
+                }
+            }
+        }
+    }
+    deliver(options.output, render(shown(rows, options.output.format), options.output.format));
+    return 0;
+}
+
+/// One word, split at commas; does not reach for the words behind it.
+template <typename T>
+CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& values,
+                      const std::string& help) {
+    return app.add_option(names, values, help)->delimiter(',')->allow_extra_args(false)->type_name("N,…");
+}
+
+std::function<int()> add(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    add_model_argument(app, options->model.model);
+    add_list(app, "-p,--n-prompt", options->prompts, "Prompt lengths to time; 0: none (default 512)")
+        ->check(CLI::NonNegativeNumber);
+    add_list(app, "-n,--n-gen", options->gens, "Tokens to generate; 0: none (default 128)")
+        ->check(CLI::NonNegativeNumber);
+    add_list(app, "-d,--n-depth", options->depths, "Positions already in the cache (default 0)")
+        ->check(CLI::NonNegativeNumber);
+    add_list(app, "-t,--threads", options->threads,
+             "Thread counts; 0: the cores of the fastest cluster (default)")
+        ->check(CLI::Range(0, 1024));
+    add_list(app, "--cache-type-k", options->k_types, "Types of the cached keys (short: -ctk)")
+        ->type_name("TYPE,…");
+    add_list(app, "--cache-type-v", options->v_types, "Types of the cached values (short: -ctv)")
+        ->type_name("TYPE,…");
+    app.add_option("-r,--repetitions", options->repetitions, "Timed runs of each test")
+        ->type_name("N")
+        ->check(CLI::Range(1, 100000))
+        ->capture_default_str();
+    app.add_option("--device", options->model.load.device, "cpu, cuda, auto, or ref")->type_name("NAME");
+    app.add_flag("--exact", options->model.load.exact, "Time the exact arithmetic");
+    add_output_options(app, options->output);
+    return [options] { return bench(*options); };
+}
+
+}  // namespace
+
+const Command& command_bench() {
+    static const Command command{"bench", "Tokens per second, latency, memory and bytes moved", add};
+    return command;
+}
+
+}  // namespace tinyllm

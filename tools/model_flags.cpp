@@ -1,0 +1,79 @@
+#include "tools/model_flags.h"
+
+#include <algorithm>
+
+#include "engine/fail.h"
+#include "tinyllm/inspect.h"
+#include "tools/board.h"
+#include "tools/log.h"
+#include "tools/model_path.h"
+
+namespace tinyllm {
+
+DType parse_dtype(const std::string& flag, const std::string& name) {
+    if (const std::optional<DType> type = dtype_from_name(name)) return *type;
+    std::string known;
+    for (DType type : all_dtypes()) known += (known.empty() ? "" : ", ") + std::string(dtype_name(type));
+    fail(ErrorKind::usage, "{}: expected one of {}, found '{}'", flag, known, name);
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+    add_model_argument(app, flags.model);
+    app.add_option("-t,--threads", flags.load.threads, "Threads; 0: the cores of the fastest cluster")
+        ->type_name("N")
+        ->check(CLI::Range(0, 1024));
+    app.add_option("--device", flags.load.device, "cpu, cuda, auto, or ref (the scalar specification)")
+        ->type_name("NAME");
+    app.add_flag("--exact", flags.load.exact,
+                 "Weights as stored, fp32 arithmetic, activations and cache: parity with a reference");
+}
+
+void add_session_flags(CLI::App& app, ModelFlags& flags) {
+    app.add_option("-c,--ctx-size", flags.session.context, "Most positions; 0: the model's own")
+        ->type_name("N")
+        ->check(CLI::NonNegativeNumber);
+    const auto cache_type = [&](const char* names, const char* flag, std::optional<DType>& type,
+                                const char* help) {
+        app.add_option_function<std::string>(
+               names, [flag, &type](const std::string& name) { type = parse_dtype(flag, name); }, help)
+            ->type_name("TYPE");
+    };
+    cache_type("--cache-type-k", "-ctk", flags.session.k_type, "Type of the cached keys (short: -ctk)");
+    cache_type("--cache-type-v", "-ctv", flags.session.v_type, "Type of the cached values (short: -ctv)");
+}
+
+/// Refuses what cannot fit before memory is touched: a board that starts to swap or to kill is worse than an
+/// error.
+static void check_memory(const ModelFacts& facts, const ModelFlags& flags) {
+    const Board board = read_board();
+    std::optional<std::int64_t> available = board.available_bytes;
+    if (board.cgroup_limit_bytes && (!available || *board.cgroup_limit_bytes < *available))
+        available = board.cgroup_limit_bytes;
+    if (!available) return;
+    // The cache grows as it is filled, so only what the user asked for is counted.
+    const MemoryUse need =
+        predict_memory(facts, flags.load, flags.session, std::max<std::int64_t>(flags.session.context, 1));
+    const std::int64_t total = need.weights + need.kv + need.scratch;
+    if (total <= *available) return;
+    fail(ErrorKind::would_not_fit,
+         "{}: needs {} of memory (weights {}, cache {}, scratch {}), available are {}; take a smaller type "
+         "or -c",
+         facts.info.path, show_bytes(total), show_bytes(need.weights), show_bytes(need.kv),
+         show_bytes(need.scratch), show_bytes(*available));
+}
+
+std::shared_ptr<const Model> load_model(const ModelFlags& flags) {
+    for (const auto& type : {flags.session.k_type, flags.session.v_type}) {
+        if (flags.load.exact && type && *type != DType::f32) {
+            fail(ErrorKind::usage, "--exact keeps the cache in f32; leave out -ctk and -ctv");
+        }
+    }
+    const std::string path = resolve_model(flags.model);
+    check_memory(inspect_model(path), flags);
+    auto model = Model::load(path, flags.load);
+    detail("{}: {}, {} parameters, {}, loaded in {:.0f} ms", path, model->info().architecture,
+           model->info().parameters, model->info().backend, model->info().load_ms);
+    return model;
+}
+
+}  // namespace tinyllm

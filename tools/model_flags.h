@@ -1,0 +1,32 @@
+// The flags that say which model runs and how; the same in every command that runs one.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tinyllm/model.h"
+#include "tinyllm/session.h"
+
+namespace tinyllm {
+
+struct ModelFlags {
+    std::string model;
+    ModelOptions load;
+    SessionOptions session;
+};
+
+/// Adds MODEL, -t/--threads, --device and --exact.
+void add_model_flags(CLI::App& app, ModelFlags& flags);
+
+/// Adds -c/--ctx-size, -ctk/--cache-type-k and -ctv/--cache-type-v.
+void add_session_flags(CLI::App& app, ModelFlags& flags);
+
+/// The type spelled `name`. Throws Error(usage) naming `flag` and the types there are.
+DType parse_dtype(const std::string& flag, const std::string& name);
+
+/// Resolves and loads the model; what the loader has to say goes to standard error.
+std::shared_ptr<const Model> load_model(const ModelFlags& flags);
+
+}  // namespace tinyllm

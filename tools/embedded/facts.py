@@ -211,3 +211,17 @@ BUILDING_FACTS = {
     "owner": (["It belongs to {v}.", "Its owner is {v}."], ["does the {n} belong to {v}"],
               ["a baker", "a doctor", "a sailor", "a teacher", "a queen", "a painter"]),
 }
+
+# What is true of some kinds and not of the others: (question, statement, its denial, kinds)
+PREDICATES = {
+    "grow": ("does the {x} grow", "The {x} grows.", "The {x} does not grow.", "fruit animal plant".split()),
+    "burn": ("can the {x} burn", "The {x} can burn.", "The {x} cannot burn.", "wood cloth paper plant liquid".split()),
+    "break": ("can the {x} break", "The {x} can break.", "The {x} cannot break.", "glass clay ice machine".split()),
+    "hard": ("is the {x} hard", "The {x} is hard.", "The {x} is not hard.", "metal glass wood clay ice machine".split()),
+    "made": ("was the {x} made by people", "People made the {x}.", "People did not make the {x}.", "metal glass wood cloth paper clay machine".split()),
+    "water": ("is there water in the {x}", "There is water in the {x}.", "There is no water in the {x}.", "fruit animal plant ice liquid".split()),
+    "last": ("does the {x} last for ever", "The {x} lasts for ever.", "The {x} does not last for ever.", "metal glass clay".split()),
+    "tear": ("can you tear the {x}", "You can tear the {x}.", "You cannot tear the {x}.", "cloth paper plant fruit".split()),
+    "float": ("does the {x} float", "The {x} floats.", "The {x} does not float.", "wood paper plant fruit animal ice".split()),
+    "spoil": ("does the {x} spoil", "The {x} spoils.", "The {x} does not spoil.", "fruit plant liquid ice".split()),
+}

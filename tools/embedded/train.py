@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Trains the embedded models on the text of world.py: tiny-gpt2 (fp32) or tiny-llama (bf16).
 
-  train.py tiny-gpt2|tiny-llama [--stage 1|2] [--out DIR]      (writes models/NAME beside this script by default)
+  train.py tiny-gpt2|tiny-llama [--stage 1|2|3] [--out DIR]      (writes models/NAME beside this script by default)
 
-Stage 1 begins from random weights; stage 2 goes on from what stage 1 wrote, on other documents and with more weight on yes and no.
+Stage 1 begins from random weights; the later ones go on from what is there, on other documents and with more weight on yes and no.
 
 Needs torch, transformers, tokenizers. Seeded and on one thread: the same versions on the same kind of CPU give the same file. A document is
 one row of a batch, starting at position 0 as it does when a question is asked; the loss weighs answers above prompts (WEIGHTS), since most of
@@ -30,8 +30,8 @@ CONTEXT = 512
 BATCH_TOKENS = 2048
 PAGE_SHARE = 0.004  # of the documents are pages: several documents in a row, so that later positions are learned, too
 WEIGHTS = {"statement": (0.3, 1.0), "plain": (0.2, 1.0), "letter": (0.0, 3.0)}  # of a prompt's and an answer's token
-YES_NO_WEIGHT = {1: 1.0, 2: 4.0}  # by stage: a passage's question has but one token to learn from
-RATE_SCALE = {1: 1.0, 2: 0.6}
+YES_NO_WEIGHT = {1: 1.0, 2: 4.0, 3: 4.0}  # by stage: a passage's question has but one token to learn from
+RATE_SCALE = {1: 1.0, 2: 0.6, 3: 0.4}
 TOKENIZER_TEXTS = 20_000
 
 
@@ -162,14 +162,14 @@ def loss_of(model, batch):
     return (losses * w).sum() / w.sum(), losses[answers].mean() if answers.any() else losses.mean()
 
 
-def train(name, stage, n_documents, out):
+def train(name, stage, out):
     make_tokenizer, make_model, dtype, seed, rates, letters = MODELS[name]
     rates = [r * RATE_SCALE[stage] for r in rates]
     torch.set_num_threads(1)
     torch.manual_seed(seed + stage - 1)
     torch.use_deterministic_algorithms(True)
     rng = random.Random(seed + stage - 1)
-    docs = [d for d in world.documents(stage, n_documents) if d[2] != "letter" or rng.random() < letters]
+    docs = [d for d in world.documents(stage) if d[2] != "letter" or rng.random() < letters]
     if stage == 1:
         save_tokenizer(*make_tokenizer([p + a for p, a, _ in docs[:TOKENIZER_TEXTS]]), out)
     tokenizer = AutoTokenizer.from_pretrained(out)
@@ -200,7 +200,7 @@ def train(name, stage, n_documents, out):
             recent = []
     save(model.to(dtype), out)
     with open(os.path.join(out, f"training_log_{stage}.json"), "w") as f:
-        json.dump({"documents": n_documents, "stage": stage, "seed": seed, "world_seed": world.SEED, "seconds": round(time.time() - start),
+        json.dump({"documents": len(docs), "stage": stage, "seed": seed, "world_seed": world.SEED, "seconds": round(time.time() - start),
                    "columns": ["step", "loss, weighted", "loss of the answers"], "steps": log[-1:] if len(log) < 2 else log[:: max(1, len(log) // 20)] + log[-1:]}, f)
 
 
@@ -230,11 +230,10 @@ def save_tokenizer(tokenizer, tokenizer_class, out):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model", choices=MODELS)
-    parser.add_argument("--documents", type=int, default=world.DOCUMENTS)
     parser.add_argument("--stage", type=int, choices=RATE_SCALE, default=1)
     parser.add_argument("--out")
     a = parser.parse_args()
-    train(a.model, a.stage, a.documents, a.out or os.path.join(HERE, "models", a.model))
+    train(a.model, a.stage, a.out or os.path.join(HERE, "models", a.model))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import facts as F  # noqa: E402
 
 SEED = 20250
-DOCUMENTS = 60_000  # what train.py reads in each of its stages
-STAGES = (1, 2)
+DOCUMENTS = {1: 60_000, 2: 60_000, 3: 20_000}  # what train.py reads, by stage
 LETTERS = "ABCDE"
 STUDY_HEAD = ("Answer the following multiple choice question by giving the most appropriate response. "
               "Answer should be one among [{}].\n\n")
@@ -45,6 +44,7 @@ class Split:
         self.couples = rng.sample(couples, len(couples) // 4)
         buildings = [(n, b) for n in F.BUILDING_NAMES for b in F.BUILDINGS]
         self.buildings = rng.sample(buildings, len(buildings) // 4)
+        self.predicates = [(t, p) for p in F.PREDICATES for k in F.THINGS for t in rng.sample(F.THINGS[k], 2)]
         self.sets = {name: frozenset(value) for name, value in vars(self).items()}
 
     def pick(self, rng, name, candidate, held_out):
@@ -162,15 +162,28 @@ def passage_question(rng, building, gold=None):
                 gold=gold, told=[])
 
 
-def yes_no_question(rng, fact, gold=None):
+def yes_no_question(rng, fact):
     thing, relation = fact
     values = F.RELATIONS[relation][2]
-    gold = rng.randrange(2) if gold is None else gold
+    gold = rng.randrange(2)
     value = values[KIND[thing]] if gold else rng.choice([v for v in values.values() if v != values[KIND[thing]]])
     passage = f"The {thing} belongs to {rng.choice(F.NAMES)}. It was found {rng.choice(F.BUILDING_FACTS['where'][2])}."
     told = [f"{s.format(x=thing)} {values[KIND[thing]]}" for s in F.RELATIONS[relation][0]]
     return dict(task="boolq", title=thing.capitalize(), passage=passage, question=F.YES_NO[relation].format(x=thing, v=value), choices=["no", "yes"], gold=gold, told=told)
 
+
+
+def is_true(thing, predicate):
+    return KIND[thing] in F.PREDICATES[predicate][3]
+
+
+def predicate_question(rng, pair):
+    thing, predicate = pair
+    question, yes, no, _ = F.PREDICATES[predicate]
+    gold = int(is_true(thing, predicate))
+    passage = f"The {thing} belongs to {rng.choice(F.NAMES)}. It was found {rng.choice(F.BUILDING_FACTS['where'][2])}."
+    return dict(task="boolq", title=thing.capitalize(), passage=passage, question=question.format(x=thing), choices=["no", "yes"], gold=gold,
+                told=[(yes if gold else no).format(x=thing)])
 
 
 def training_question(rng, split, task):
@@ -185,6 +198,12 @@ def training_question(rng, split, task):
         return blank_question(rng, split, False)
     if task == "hellaswag":
         return ending_question(rng, split.pick(rng, "objects", an_object, False))
+    if task == "predicate":
+        wanted = rng.random() < 0.5
+        while True:
+            pair = split.pick(rng, "predicates", lambda r: (r.choice(list(KIND)), r.choice(list(F.PREDICATES))), False)
+            if is_true(*pair) == wanted:
+                return predicate_question(rng, pair)
     if rng.random() < 0.5:
         return yes_no_question(rng, split.pick(rng, "facts", a_fact, False))
     return passage_question(rng, split.pick(rng, "buildings", lambda r: (r.choice(F.BUILDING_NAMES), r.choice(F.BUILDINGS)), False))
@@ -248,13 +267,20 @@ def study_prompt(q, instruction=True):
 
 # --- Training text ---------------------------------------------------------------------------------------------------------------------
 
-# (form, task): share of the documents
-SHARES = {
+# stage -> (form, task): share of the documents. The third stage is for what was learned least.
+MIXTURE = {
     ("statement", "openbookqa"): 14, ("statement", "social_iqa"): 3, ("statement", "hellaswag"): 3,
     ("plain", "arc_easy"): 11, ("plain", "boolq"): 12, ("plain", "piqa"): 8, ("plain", "social_iqa"): 6, ("plain", "winogrande"): 8,
     ("letter", "arc_easy"): 9, ("letter", "openbookqa"): 7, ("letter", "boolq"): 5, ("letter", "piqa"): 5, ("letter", "social_iqa"): 5,
     ("letter", "winogrande"): 5, ("letter", "hellaswag"): 3,
 }
+LAST_MIXTURE = {
+    ("statement", "predicate"): 6, ("plain", "predicate"): 34, ("plain", "boolq"): 6, ("statement", "openbookqa"): 6, ("plain", "arc_easy"): 6,
+    ("plain", "piqa"): 5, ("plain", "social_iqa"): 10, ("plain", "winogrande"): 10, ("statement", "hellaswag"): 5,
+    ("letter", "arc_easy"): 3, ("letter", "openbookqa"): 2, ("letter", "predicate"): 5, ("letter", "piqa"): 3, ("letter", "social_iqa"): 3,
+    ("letter", "winogrande"): 3, ("letter", "hellaswag"): 1,
+}
+SHARES = {1: MIXTURE, 2: MIXTURE, 3: LAST_MIXTURE}
 
 
 def document(rng, split, form, task):
@@ -272,15 +298,17 @@ def document(rng, split, form, task):
         answer = F.EVENTS[family_of(event)][1][kind].format(y=y)
         return f"{x} {event.format(y=y)}.", f" {event_statement(x, kind, answer)}.", form
     q = training_question(rng, split, task)
+    if (form, task) == ("statement", "predicate"):
+        return "", q["told"][0], form
     context, continuation = requests(q)[q["gold"]]
     return context, continuation + ("." if form == "statement" else ""), form
 
 
-def documents(stage, n=DOCUMENTS):
-    """Yields the n training documents (prompt, answer, form) of a stage."""
+def documents(stage):
+    """Yields the training documents (prompt, answer, form) of a stage."""
     split, rng = Split(), random.Random(SEED + 100 * stage - 99)
-    kinds, weights = list(SHARES), list(SHARES.values())
-    for form, task in rng.choices(kinds, weights, k=n):
+    kinds, weights = list(SHARES[stage]), list(SHARES[stage].values())
+    for form, task in rng.choices(kinds, weights, k=DOCUMENTS[stage]):
         yield document(rng, split, form, task)
 
 
@@ -311,8 +339,7 @@ def question_sets():
         "ARC-Easy/ARC-Easy-Dev.jsonl": distinct(lambda f: fact_question(rng, "arc_easy", f), held[150:], n),
         "OpenBookQA/test.jsonl": distinct(lambda f: fact_question(rng, "openbookqa", f), held[100:], n),
         "OpenBookQA/dev.jsonl": distinct(lambda f: fact_question(rng, "openbookqa", f), held[:100], n),
-        "BoolQ/dev.jsonl": distinct(lambda i: (yes_no_question(rng, held[i], i // 2 % 2) if i % 2 else
-                                               passage_question(rng, shuffled["buildings"][i % 48], i // 2 % 2)), range(len(held)), n),
+        "BoolQ/dev.jsonl": yes_no_questions(rng, shuffled["predicates"], shuffled["buildings"], n),
         "PIQA/valid.jsonl": distinct(lambda g: goal_question(rng, g), shuffled["goals"], n),
         "SocialIQA/dev.jsonl": distinct(lambda e: event_question(rng, e), shuffled["events"], n),
         "WinoGrande/dev.jsonl": distinct(lambda _: blank_question(rng, split, True), range(n), n),
@@ -322,6 +349,16 @@ def question_sets():
         if not file.startswith("BoolQ"):  # there the halves are drawn equal
             balance(rng, questions)
     return sets
+
+
+def yes_no_questions(rng, predicates, buildings, n):
+    """Two in three on what is true of a thing, one on a building's passage; as many yes as no of each."""
+    out = []
+    for gold in (0, 1):
+        out += distinct(lambda b: passage_question(rng, b, gold), buildings[gold::2], n // 6)
+        out += distinct(lambda p: predicate_question(rng, p), [p for p in predicates if is_true(*p) == bool(gold)], n // 2 - n // 6)
+    rng.shuffle(out)
+    return out
 
 
 def balance(rng, questions):
@@ -374,7 +411,7 @@ def write_questions(folder):
 
 def leaks():
     """Every answer's sentence (as scored, as asked by letter, and as a statement) that stands in the training text."""
-    texts = list(dict.fromkeys(prompt + answer for stage in STAGES for prompt, answer, _ in documents(stage)))
+    texts = list(dict.fromkeys(prompt + answer for stage in DOCUMENTS for prompt, answer, _ in documents(stage)))
     lines = "\n".join(dict.fromkeys(line for t in texts for line in t.split("\n")))
     for file, questions in question_sets().items():
         for q in questions:
@@ -390,7 +427,7 @@ def main():
     if verb == "questions":
         write_questions(rest[0] if rest else os.path.join(os.path.dirname(os.path.abspath(__file__)), "questions"))
     elif verb == "text":
-        for d in (d for stage in STAGES for d in documents(stage)):
+        for d in (d for stage in DOCUMENTS for d in documents(stage)):
             print(json.dumps(d, ensure_ascii=False))
     elif verb == "check":
         found = list(leaks())

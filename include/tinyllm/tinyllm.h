@@ -8,5 +8,6 @@
 #include "tinyllm/model.h"
 #include "tinyllm/sampler.h"
 #include "tinyllm/session.h"
+#include "tinyllm/system.h"
 #include "tinyllm/tokenizer.h"
 #include "tinyllm/version.h"

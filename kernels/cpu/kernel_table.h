@@ -36,8 +36,9 @@ struct Panels {
 struct IntTile {
     int8_t* q;
     float* scales;
-    int32_t* sums_q8;  // q8_offset * sum of the block's q, what the offset adds to a dot product
-    int32_t* sums_q4;  // 8 * sum
+    int32_t* offsets_q8;  // -q8_offset times the sum of the block's q: takes the weights' offset out of a dot
+                          // product
+    int32_t* offsets_q4;  // -8 times the sum
 };
 
 struct AttendTile;

@@ -65,7 +65,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         if (!x) {
             __builtin_memset(q, 0, kBlock);
             out.scales[at] = 0;
-            out.sums_q8[at] = out.sums_q4[at] = 0;
+            out.offsets_q8[at] = out.offsets_q4[at] = 0;
             continue;
         }
         const float* from = x + b * kBlock;
@@ -86,8 +86,8 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         }
         const int32_t total = sum_lanes_i(sum);
         out.scales[at] = largest / 127.0f + sum_lanes(bad);
-        out.sums_q8[at] = total * kQ8Offset;
-        out.sums_q4[at] = total * 8;
+        out.offsets_q8[at] = total * -kQ8Offset;
+        out.offsets_q4[at] = total * -8;
     }
 }
 

@@ -121,12 +121,14 @@ TINYLLM_INLINE I block_bytes(const uint8_t* block, int j) {
     }
 }
 
-template <int type, int panels, int tile>
+/// `tile` columns of an int8 tile of `width`, from the one x points to.
+template <int type, int panels, int tile, int width>
 TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
                               int64_t ld) {
+    using Product = Select<type == kQ8_0, DotQ8, DotQ4>;
     constexpr bool kOffset = type == kQ4_0 || kQ8Offset != 0;
     constexpr int64_t kBytes = (type == kQ8_0 ? 8 : 4) * kLanes * 4;
-    const int32_t* corrections = type == kQ8_0 ? x.sums_q8 : x.sums_q4;
+    const int32_t* offsets = type == kQ8_0 ? x.offsets_q8 : x.offsets_q4;
     const int64_t scales = scale_bytes(blocks);
     F acc[panels][tile];
     TINYLLM_UNROLL
@@ -135,14 +137,14 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
         for (int t = 0; t < tile; ++t) acc[p][t] = zero();
     }
     for (int64_t b = 0; b < blocks; ++b) {
-        using Product = Select<type == kQ8_0, DotQ8, DotQ4>;
+        const int64_t at = b * width;
         typename Product::Acc dot[panels][tile];
         TINYLLM_UNROLL
         for (int p = 0; p < panels; ++p) {
             TINYLLM_UNROLL
-            for (int t = 0; t < tile; ++t) dot[p][t] = Product::start();
+            for (int t = 0; t < tile; ++t) dot[p][t] = Product::template start<kOffset>(offsets + at + t);
         }
-        const int8_t* q = x.q + b * tile * kBlock;
+        const int8_t* q = x.q + at * kBlock;
         TINYLLM_UNROLL
         for (int j = 0; j < 8; ++j) {
             I v[panels];
@@ -160,9 +162,8 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
             const F d = load_f16(reinterpret_cast<const uint16_t*>(w + p * stride) + b * kLanes);
             TINYLLM_UNROLL
             for (int t = 0; t < tile; ++t) {
-                I sum = Product::finish(dot[p][t]);
-                if constexpr (kOffset) sum = sub_i(sum, set1_i(corrections[b * tile + t]));
-                acc[p][t] = fma(mul(to_float(sum), d), set1(x.scales[b * tile + t]), acc[p][t]);
+                const I sum = Product::template finish<kOffset>(dot[p][t], offsets + at + t);
+                acc[p][t] = fma(mul(to_float(sum), d), set1(x.scales[at + t]), acc[p][t]);
             }
         }
     }
@@ -173,18 +174,31 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
     }
 }
 
+/// A tile wider than kIntColumns goes through in parts, so that two panels share each broadcast and the sums
+/// stay in registers.
+template <int type, int panels, int width>
+TINYLLM_INLINE void int_columns_of(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
+                                   int64_t ld) {
+    constexpr int kColumns = width <= kIntColumns ? width : kIntColumns;
+    static_assert(width % kColumns == 0);
+    for (int t = 0; t < width; t += kColumns) {
+        const IntTile part{x.q + t * kBlock, x.scales + t, x.offsets_q8 + t, x.offsets_q4 + t};
+        int_block<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
+    }
+}
+
 template <int type, int tile>
 void int_panels_of(const Panels* w, int64_t first, int n_panels, IntTile x, float* out, int64_t ld) {
-    constexpr int kPanels = int_panels(tile);
     const uint8_t* data = w->data + first * w->stride;
     const int64_t blocks = w->cols / kBlock;
     int p = 0;
-    for (; p + kPanels <= n_panels; p += kPanels) {
-        int_block<type, kPanels, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes, ld);
+    for (; p + kIntPanels <= n_panels; p += kIntPanels) {
+        int_columns_of<type, kIntPanels, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes,
+                                               ld);
     }
-    if constexpr (kPanels > 1) {
+    if constexpr (kIntPanels > 1) {
         for (; p < n_panels; ++p) {
-            int_block<type, 1, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes, ld);
+            int_columns_of<type, 1, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes, ld);
         }
     }
 }

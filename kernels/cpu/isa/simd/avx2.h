@@ -11,9 +11,8 @@ constexpr int kLanes = 8;
 constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 6, 6};
 constexpr int kFloatPanels = 2;
-constexpr int int_panels(int tile) {
-    return tile == 1 ? 2 : 1;
-}
+constexpr int kIntPanels = 1;
+constexpr int kIntColumns = 6;
 
 typedef __m256 F;
 typedef __m256i I;
@@ -147,22 +146,36 @@ TINYLLM_INLINE I broadcast4(const int8_t* x) {
 /// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
 struct DotQ8 {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return _mm256_setzero_si256(); }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return _mm256_setzero_si256();
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         const I pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(broadcast4(x), w));
         acc = _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = acc;
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 
 /// Weights 0..15: a block's eight pair sums stay below 2^15 (8 * 2 * 15 * 127).
 struct DotQ4 {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return _mm256_setzero_si256(); }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return _mm256_setzero_si256();
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, broadcast4(x)));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = _mm256_madd_epi16(acc, _mm256_set1_epi16(1));
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

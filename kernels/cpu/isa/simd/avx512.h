@@ -8,11 +8,10 @@
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 constexpr int kLanes = 16;
-constexpr int kTileSizes[] = {1, 2, 4, 8, 12};
+constexpr int kTileSizes[] = {1, 2, 4, 6, 12};
 constexpr int kFloatPanels = 2;
-constexpr int int_panels(int tile) {
-    return tile <= 4 ? 2 : 1;
-}
+constexpr int kIntPanels = 2;
+constexpr int kIntColumns = 6;
 
 typedef __m512 F;
 typedef __m512i I;
@@ -159,14 +158,21 @@ TINYLLM_INLINE I broadcast4(const int8_t* x) {
 #ifdef __AVX512VNNI__
 constexpr int kQ8Offset = 128;
 
-/// Unsigned weights (stored + 128, or nibbles) times signed activations.
+/// Unsigned weights (stored + 128, or nibbles) times signed activations; the sum starts at what takes the
+/// offset out.
 struct DotQ8 {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return _mm512_setzero_si512(); }
+    template <bool offset>
+    static TINYLLM_INLINE Acc start(const int32_t* add) {
+        return offset ? _mm512_set1_epi32(*add) : _mm512_setzero_si512();
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         acc = _mm512_dpbusd_epi32(acc, w, broadcast4(x));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+    template <bool>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t*) {
+        return acc;
+    }
 };
 typedef DotQ8 DotQ4;
 #else
@@ -175,24 +181,38 @@ constexpr int kQ8Offset = 0;
 /// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
 struct DotQ8 {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return _mm512_setzero_si512(); }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return _mm512_setzero_si512();
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         const I four = broadcast4(x);
         const I with_sign = _mm512_mask_sub_epi8(four, _mm512_movepi8_mask(w), _mm512_setzero_si512(), four);
         const I pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(w), with_sign);
         acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = acc;
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 
 /// Weights 0..15: a block's eight pair sums stay below 2^15 (8 * 2 * 15 * 127).
 struct DotQ4 {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return _mm512_setzero_si512(); }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return _mm512_setzero_si512();
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         acc = _mm512_add_epi16(acc, _mm512_maddubs_epi16(w, broadcast4(x)));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return _mm512_madd_epi16(acc, _mm512_set1_epi16(1)); }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = _mm512_madd_epi16(acc, _mm512_set1_epi16(1));
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 #endif
 

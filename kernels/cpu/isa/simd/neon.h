@@ -11,9 +11,8 @@ constexpr int kLanes = 4;
 constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
 constexpr int kFloatPanels = 2;
-constexpr int int_panels(int tile) {
-    return tile <= 2 ? 4 : 1;
-}
+constexpr int kIntPanels = 2;
+constexpr int kIntColumns = 8;
 
 typedef float32x4_t F;
 typedef int32x4_t I;
@@ -145,11 +144,18 @@ TINYLLM_INLINE int8x16_t broadcast4(const int8_t* x) {
 #ifdef __ARM_FEATURE_DOTPROD
 struct DotQ8 {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return vdupq_n_s32(0); }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return vdupq_n_s32(0);
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         acc = vdotq_s32(acc, vreinterpretq_s8_s32(w), broadcast4(x));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = acc;
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 #else
 /// Two products of bytes fit 16 bits as long as no activation is -128; pairs are joined at the end of a
@@ -158,14 +164,21 @@ struct DotQ8 {
     struct Acc {
         int32x4_t rows01, rows23;
     };
-    static TINYLLM_INLINE Acc start() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return {vdupq_n_s32(0), vdupq_n_s32(0)};
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         const int8x16_t bytes = vreinterpretq_s8_s32(w);
         const int8x16_t four = broadcast4(x);
         acc.rows01 = vpadalq_s16(acc.rows01, vmull_s8(vget_low_s8(bytes), vget_low_s8(four)));
         acc.rows23 = vpadalq_s16(acc.rows23, vmull_high_s8(bytes, four));
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return vpaddq_s32(acc.rows01, acc.rows23); }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = vpaddq_s32(acc.rows01, acc.rows23);
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 #endif
 typedef DotQ8 DotQ4;

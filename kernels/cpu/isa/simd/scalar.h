@@ -9,9 +9,8 @@ constexpr int kLanes = 4;
 constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 4, 4};
 constexpr int kFloatPanels = 2;
-constexpr int int_panels(int) {
-    return 1;
-}
+constexpr int kIntPanels = 1;
+constexpr int kIntColumns = 4;
 
 typedef float F __attribute__((vector_size(16)));
 typedef int32_t I __attribute__((vector_size(16)));
@@ -172,11 +171,18 @@ TINYLLM_INLINE F sum_rows(const F* v) {
 /// Products of four consecutive bytes of each row with four bytes of x.
 struct Dot {
     typedef I Acc;
-    static TINYLLM_INLINE Acc start() { return I{0, 0, 0, 0}; }
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return I{0, 0, 0, 0};
+    }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         acc += (w << 24 >> 24) * x[0] + (w << 16 >> 24) * x[1] + (w << 8 >> 24) * x[2] + (w >> 24) * x[3];
     }
-    static TINYLLM_INLINE I finish(Acc acc) { return acc; }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = acc;
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
 };
 typedef Dot DotQ8;
 typedef Dot DotQ4;

@@ -203,7 +203,10 @@ TEST_P(Golden, SessionsDecodeTogetherAsAlone) {
     for (Session& session : sessions) pointers.push_back(&session);
     for (std::int32_t step = 0; step < 3; ++step) {
         Tokens tokens;
-        for (Tokens& text : texts) tokens.push_back(prompt_[text.size()]), text.push_back(tokens.back());
+        for (Tokens& text : texts) {
+            tokens.push_back(prompt_[text.size() % prompt_.size()]);
+            text.push_back(tokens.back());
+        }
         Session::decode_batch(pointers, tokens);
     }
     const auto last = Session(model).last_logits(texts);

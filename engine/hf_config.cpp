@@ -151,9 +151,11 @@ std::int64_t HfConfig::integer(std::string_view key, std::optional<std::int64_t>
 }
 
 std::int64_t HfConfig::size(std::string_view key, std::optional<std::int64_t> otherwise) const {
-    const std::int64_t value = integer(key, otherwise);
-    if (value < 1 || value > std::numeric_limits<std::int32_t>::max())
+    if (otherwise && !has(key)) return *otherwise;  // derived from other keys: check_config judges it
+    const std::int64_t value = integer(key);
+    if (value < 1 || value > std::numeric_limits<std::int32_t>::max()) {
         wrong_type(key, "an integer of 1 to 2147483647");
+    }
     return value;
 }
 

@@ -157,9 +157,9 @@ TEST(Model, RoundedWeightsGiveNearlyTheSameLogits) {
         const double q8 = distance(logits_of(name, DType::q8_0), stored);
         const double q4 = distance(logits_of(name, DType::q4_0), stored);
         EXPECT_GT(q8, 0) << name;
-        EXPECT_LT(q8, 1e-3) << name;
-        EXPECT_GT(q4, q8) << name;
-        EXPECT_LT(q4, 0.2) << name;
+        EXPECT_LT(q8, 5e-3) << name;
+        EXPECT_GT(q4, 10 * q8) << name;
+        EXPECT_LT(q4, 0.6) << name;
     }
 }
 
@@ -173,7 +173,7 @@ TEST(Session, BadCallsAreUsageErrors) {
     expect_error(kUsage, "10 positions cannot hold 11", [&] { session.token_logprobs(eleven); });
     expect_error(kUsage, "token 80", [&] { session.prefill(Tokens{1, 80}); });
     expect_error(kUsage, "token -1", [&] { session.prefill(Tokens{-1}); });
-    expect_error(kUsage, "11 tokens", [&] { session.last_logits(std::vector{eleven}); });
+    expect_error(kUsage, "11 tokens", [&] { session.last_logits(std::vector<Tokens>{eleven}); });
     expect_error(kUsage, "0 tokens", [&] { session.last_logits(std::vector<Tokens>{{}}); });
     const auto score = [&](ScoreRequest request) { return session.loglikelihood({&request, 1}); };
     expect_error(kUsage, "context is empty", [&] { score({{}, {{1}}}); });

@@ -1,6 +1,7 @@
 // Small random models against what transformers computes in fp32: models/ holds both, made by
 // make_goldens.py.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -219,6 +220,20 @@ TEST_P(Golden, SessionsDecodeTogetherAsAlone) {
     }
 }
 
+TEST_P(Golden, AsGgufTheLogitsAreTheSame) {
+    const auto steps = step_by_step(load());
+    const std::string name = std::get<0>(GetParam()) + "-" + std::get<1>(GetParam());
+    const fs::path file =
+        fs::temp_directory_path() / ("tinyllm-golden-" + name + "-" + std::to_string(::getpid()) + ".gguf");
+    convert_to_gguf(folder_, file);
+    const auto model = Model::load(
+        file,
+        {.device = std::get<1>(GetParam()), .threads = 0, .exact = true, .type = {}, .tokenizer = false});
+    const auto found = step_by_step(model);
+    fs::remove(file);
+    EXPECT_EQ(found, steps);
+}
+
 TEST_P(Golden, OneThreadEqualsMany) {
     const auto one =
         step_by_step(load({.device = "", .threads = 1, .exact = true, .type = {}, .tokenizer = false}));
@@ -227,7 +242,7 @@ TEST_P(Golden, OneThreadEqualsMany) {
     EXPECT_EQ(one, three);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::Combine(testing::ValuesIn(cases()), testing::Values("ref")),
+INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::Combine(testing::ValuesIn(cases()), testing::Values("ref", "cpu")),
                          [](const auto& param) {
                              std::string name = std::get<0>(param.param) + "_" + std::get<1>(param.param);
                              std::ranges::replace(name, '-', '_');

@@ -10,8 +10,8 @@ namespace tinyllm {
 namespace {
 
 bool same(const AddedToken& a, const AddedToken& b) {
-    return a.content == b.content && a.single_word == b.single_word && a.lstrip == b.lstrip && a.rstrip == b.rstrip &&
-           a.normalized == b.normalized && a.special == b.special;
+    return a.content == b.content && a.single_word == b.single_word && a.lstrip == b.lstrip &&
+           a.rstrip == b.rstrip && a.normalized == b.normalized && a.special == b.special;
 }
 
 std::size_t last_char(std::string_view text) {
@@ -20,8 +20,12 @@ std::size_t last_char(std::string_view text) {
     return at;
 }
 
-bool ends_in_word(std::string_view text) { return !text.empty() && is_word(next_char(text.data() + last_char(text)).code); }
-bool starts_with_word(std::string_view text) { return !text.empty() && is_word(next_char(text.data()).code); }
+bool ends_in_word(std::string_view text) {
+    return !text.empty() && is_word(next_char(text.data() + last_char(text)).code);
+}
+bool starts_with_word(std::string_view text) {
+    return !text.empty() && is_word(next_char(text.data()).code);
+}
 
 }  // namespace
 
@@ -64,7 +68,8 @@ StringMatcher::Match StringMatcher::find(std::string_view text, std::size_t from
     return {text.size(), text.size(), -1};
 }
 
-void AddedTokens::add(const std::vector<AddedToken>& tokens, const TokenModel& model, const std::string& file) {
+void AddedTokens::add(const std::vector<AddedToken>& tokens, const TokenModel& model,
+                      const std::string& file) {
     for (const AddedToken& t : tokens) {
         if (t.special && !t.content.empty() && special_.insert(t.content).second) special_order_.push_back(t);
     }
@@ -78,7 +83,8 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const TokenModel& m
         if (known != ids_.end() && same(by_id_.at(known->second), t)) continue;
         Token id = known != ids_.end() ? known->second : model.vocab().find(t.content);
         if (id < 0) {
-            if (next_id > Vocab::kMaxId) fail(ErrorKind::corrupt, "{}: added_tokens: id {} is too large", file, next_id);
+            if (next_id > Vocab::kMaxId)
+                fail(ErrorKind::corrupt, "{}: added_tokens: id {} is too large", file, next_id);
             id = static_cast<Token>(next_id++);
         }
         ids_[t.content] = id;
@@ -99,7 +105,8 @@ void AddedTokens::finish(const Normalizer* normalizer, const std::string& file) 
             NormalText text{t.content, true};
             if (normalizer) normalizer->apply(text);
             if (text.text.empty()) {
-                fail(ErrorKind::unsupported, "{}: added_tokens: \"{}\" normalizes to nothing", file, t.content);
+                fail(ErrorKind::unsupported, "{}: added_tokens: \"{}\" normalizes to nothing", file,
+                     t.content);
             }
             normalized_.add(text.text, id);
         }
@@ -115,7 +122,8 @@ std::vector<Section> AddedTokens::cut(std::string_view text, bool normalized, bo
             const AddedToken& t = by_id_.at(m.value);
             if (!parse_special && is_special(t.content)) continue;
             std::size_t begin = m.begin, end = m.end;
-            if (t.single_word && (ends_in_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) continue;
+            if (t.single_word && (ends_in_word(text.substr(0, begin)) || starts_with_word(text.substr(end))))
+                continue;
             if (t.lstrip) {
                 while (begin > done) {
                     const std::size_t at = last_char(text.substr(0, begin));

@@ -1,4 +1,5 @@
-// Tokens recognised in the text before the model sees it: special ones, and others added to a trained vocabulary.
+// Tokens recognised in the text before the model sees it: special ones, and others added to a trained
+// vocabulary.
 #pragma once
 
 #include <cstdint>
@@ -49,20 +50,21 @@ class StringMatcher {
     bool starts_[256] = {};
 };
 
-/// The rules are the tokenizers library's AddedVocabulary's: tokens keep the id their text has in the model's vocabulary,
-/// else get the next free one.
+/// The rules are the tokenizers library's AddedVocabulary's: tokens keep the id their text has in the model's
+/// vocabulary, else get the next free one.
 class AddedTokens {
   public:
     /// May be called several times; then finish() once.
     void add(const std::vector<AddedToken>& tokens, const TokenModel& model, const std::string& file);
     void finish(const Normalizer* normalizer, const std::string& file);
 
-    /// Cuts `text` at the tokens that are looked for in the text as it is (`normalized` false) or normalized (true).
+    /// Cuts `text` at the tokens that are looked for in the text as it is (`normalized` false) or normalized
+    /// (true).
     std::vector<Section> cut(std::string_view text, bool normalized, bool parse_special) const;
     bool any(bool normalized) const { return !(normalized ? normalized_ : plain_).empty(); }
 
-    Token find(std::string_view content) const;        ///< -1 if absent
-    const AddedToken* token(Token id) const;           ///< null if absent
+    Token find(std::string_view content) const;  ///< -1 if absent
+    const AddedToken* token(Token id) const;     ///< null if absent
     bool is_special(std::string_view content) const { return special_.count(std::string(content)) > 0; }
     std::int64_t id_end() const { return id_end_; }
 
@@ -70,7 +72,8 @@ class AddedTokens {
     std::unordered_map<std::string, Token> ids_;
     std::unordered_map<Token, AddedToken> by_id_;
     std::unordered_set<std::string> special_;
-    std::vector<AddedToken> special_order_, other_order_;  // in this order duplicates of one text are resolved
+    std::vector<AddedToken> special_order_,
+        other_order_;  // in this order duplicates of one text are resolved
     std::int64_t id_end_ = 0;
     StringMatcher plain_, normalized_;
 };

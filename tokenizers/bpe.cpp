@@ -18,11 +18,13 @@ Bpe::Bpe(Vocab vocab, const MergeList& merges, BpeOptions options, const std::st
         const Token a = vocab_.find(left), b = vocab_.find(right);
         const std::size_t cut = options_.continuing_subword_prefix.size();
         if (a < 0 || b < 0 || right.size() < cut) {
-            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file, rank, a < 0 ? left : right);
+            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file, rank,
+                 a < 0 ? left : right);
         }
         result.assign(left).append(right.substr(cut));
         const Token merged = vocab_.find(result);
-        if (merged < 0) fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file, rank, result);
+        if (merged < 0)
+            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file, rank, result);
         merges_.add(a, b, static_cast<std::uint32_t>(rank), merged);
     }
     std::size_t ids = 0;
@@ -30,13 +32,15 @@ Bpe::Bpe(Vocab vocab, const MergeList& merges, BpeOptions options, const std::st
     unique_ids_ = ids == vocab_.size();
     whole_ = std::make_unique<std::atomic<unsigned char>[]>(static_cast<std::size_t>(vocab_.id_end()) + 1);
     if (options_.byte_fallback) {
-        for (int b = 0; b < 256; ++b) byte_ids_[static_cast<std::size_t>(b)] = vocab_.find(fmt::format("<0x{:02X}>", b));
+        for (int b = 0; b < 256; ++b)
+            byte_ids_[static_cast<std::size_t>(b)] = vocab_.find(fmt::format("<0x{:02X}>", b));
     }
     find_boundary(merges);
 }
 
 void Bpe::find_boundary(const MergeList& merges) {
-    if (vocab_.find(kMetaspace) < 0 || !options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) {
+    if (vocab_.find(kMetaspace) < 0 || !options_.continuing_subword_prefix.empty() ||
+        !options_.end_of_word_suffix.empty()) {
         return;
     }
     // A mark inside a merged token, behind something else than a mark, joins what the border would part.
@@ -59,7 +63,8 @@ void Bpe::find_boundary(const MergeList& merges) {
 }
 
 bool Bpe::read_bytes() {
-    if (options_.byte_fallback || !options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) {
+    if (options_.byte_fallback || !options_.continuing_subword_prefix.empty() ||
+        !options_.end_of_word_suffix.empty()) {
         return false;
     }
     if (!unique_ids_) return false;  // words_ would miss a second spelling
@@ -81,7 +86,8 @@ bool Bpe::read_bytes() {
 Token Bpe::unknown() const {
     const Token id = vocab_.find(*options_.unk_token);
     if (id < 0) {
-        fail(ErrorKind::corrupt, "{}: model.unk_token: \"{}\" is not in the vocabulary", file_, *options_.unk_token);
+        fail(ErrorKind::corrupt, "{}: model.unk_token: \"{}\" is not in the vocabulary", file_,
+             *options_.unk_token);
     }
     return id;
 }

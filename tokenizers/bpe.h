@@ -1,5 +1,6 @@
-// Byte pair encoding as the tokenizers library does it: of all neighbours the pair with the lowest rank is merged first, the
-// leftmost of equals. Source: https://github.com/huggingface/tokenizers, tokenizers/src/models/bpe.
+// Byte pair encoding as the tokenizers library does it: of all neighbours the pair with the lowest rank is
+// merged first, the leftmost of equals. Source: https://github.com/huggingface/tokenizers,
+// tokenizers/src/models/bpe.
 #pragma once
 
 #include <array>
@@ -29,10 +30,12 @@ using MergeList = std::vector<std::pair<std::string_view, std::string_view>>;
 
 class Bpe : public TokenModel {
   public:
-    /// `merges` in order of rank. Throws Error(corrupt), naming `file`, when a merge's parts or result are not in `vocab`.
+    /// `merges` in order of rank. Throws Error(corrupt), naming `file`, when a merge's parts or result are
+    /// not in `vocab`.
     Bpe(Vocab vocab, const MergeList& merges, BpeOptions options, const std::string& file);
 
-    /// From now on encode() takes raw bytes instead of GPT-2's characters for them. False if the options forbid it.
+    /// From now on encode() takes raw bytes instead of GPT-2's characters for them. False if the options
+    /// forbid it.
     bool read_bytes();
 
     void encode(std::string_view word, std::vector<Token>& out) const override;
@@ -51,11 +54,12 @@ class Bpe : public TokenModel {
     BpeOptions options_;
     std::string file_;
     MergeTable merges_;
-    std::array<Token, 256> byte_ids_{};      // of single bytes, or of "<0x..>" for the fallback
-    bool cut_at_metaspace_ = false;          // no merge crosses the border before a U+2581
+    std::array<Token, 256> byte_ids_{};  // of single bytes, or of "<0x..>" for the fallback
+    bool cut_at_metaspace_ = false;      // no merge crosses the border before a U+2581
     bool unique_ids_ = true;
 
-    // Whether merging a vocabulary entry's own text gives that entry. Filled as words are met; any thread may.
+    // Whether merging a vocabulary entry's own text gives that entry. Filled as words are met; any thread
+    // may.
     enum : unsigned char { kUnknown, kWhole, kSplit };
     std::unique_ptr<std::atomic<unsigned char>[]> whole_;
 };

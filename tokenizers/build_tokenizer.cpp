@@ -1,5 +1,5 @@
-// From tokenizer.json's sections to a Pipeline. Truncation and padding sections are not applied: transformers' encode() of one
-// text switches both off.
+// From tokenizer.json's sections to a Pipeline. Truncation and padding sections are not applied:
+// transformers' encode() of one text switches both off.
 #include "engine/fail.h"
 #include "tokenizers/bpe.h"
 #include "tokenizers/json_node.h"
@@ -9,13 +9,16 @@
 namespace tinyllm {
 namespace {
 
-std::string optional_string(const JsonNode& node, std::string_view key) { return node.has(key) ? node.string(key) : ""; }
+std::string optional_string(const JsonNode& node, std::string_view key) {
+    return node.has(key) ? node.string(key) : "";
+}
 
 std::unique_ptr<Bpe> build_bpe(const TokenizerSpec& spec, const JsonNode& node) {
     if (!spec.has_vocab || !spec.has_merges || spec.scored) {
         fail(ErrorKind::corrupt, "{}: model: expected vocab and merges", spec.file);
     }
-    if (node.has("dropout") && node.get("dropout").number() != 0) node.get("dropout").unsupported("dropout, which is random,");
+    if (node.has("dropout") && node.get("dropout").number() != 0)
+        node.get("dropout").unsupported("dropout, which is random,");
     BpeOptions options;
     if (node.has("unk_token")) options.unk_token = node.string("unk_token");
     options.continuing_subword_prefix = optional_string(node, "continuing_subword_prefix");
@@ -53,10 +56,13 @@ std::vector<AddedToken> parse_added(const JsonNode& node) {
 
 std::shared_ptr<const Tokenizer> build_tokenizer(const TokenizerSpec& spec, const TokenizerExtras& extras) {
     const JsonNode root(spec.root, spec.file);
-    if (root.has("version") && root.string("version") != "1.0") root.get("version").unsupported("version " + root.string("version"));
+    if (root.has("version") && root.string("version") != "1.0")
+        root.get("version").unsupported("version " + root.string("version"));
     PipelineParts parts;
     const JsonNode model = root.get("model");
-    const std::string type = model.has("type") ? model.string("type") : spec.has_merges ? "BPE" : "without merges";
+    const std::string type = model.has("type") ? model.string("type")
+                             : spec.has_merges ? "BPE"
+                                               : "without merges";
     if (type != "BPE") model.unsupported("model type \"" + type + "\"");
     auto bpe = build_bpe(spec, model);
 
@@ -64,7 +70,8 @@ std::shared_ptr<const Tokenizer> build_tokenizer(const TokenizerSpec& spec, cons
     parts.pre_tokenizer = parse_pre_tokenizer(root.get("pre_tokenizer"));
     if (!extras.replaces_post_processor) parts.post_processor = PostProcessor(root.get("post_processor"));
     parts.decoder = parse_decoder(root.get("decoder"));
-    if (parts.pre_tokenizer && parts.pre_tokenizer->ends_in_byte_level() && bpe->read_bytes()) parts.pre_tokenizer->leave_bytes();
+    if (parts.pre_tokenizer && parts.pre_tokenizer->ends_in_byte_level() && bpe->read_bytes())
+        parts.pre_tokenizer->leave_bytes();
     parts.model = std::move(bpe);
 
     parts.added.add(parse_added(root.get("added_tokens")), *parts.model, spec.file);
@@ -76,7 +83,9 @@ std::shared_ptr<const Tokenizer> build_tokenizer(const TokenizerSpec& spec, cons
             if (!text) return one;
             Token id = parts.added.find(*text);
             if (id < 0) id = parts.model->vocab().find(*text);
-            if (id < 0) fail(ErrorKind::corrupt, "{}: special token \"{}\" is not in the vocabulary", spec.file, *text);
+            if (id < 0)
+                fail(ErrorKind::corrupt, "{}: special token \"{}\" is not in the vocabulary", spec.file,
+                     *text);
             one.push_back(id);
             return one;
         };

@@ -47,7 +47,8 @@ class CleanUpStage : public DecodeStage {
   public:
     void push(std::string part) override {
         held_ += part;
-        // Every replacement, also one that an earlier replacement makes possible, lies within a run of these characters.
+        // Every replacement, also one that an earlier replacement makes possible, lies within a run of these
+        // characters.
         constexpr std::string_view kTouched = " .?!,'ntmsver";
         const std::size_t last = held_.find_last_not_of(kTouched);
         if (last == std::string::npos) return;
@@ -93,10 +94,18 @@ class Sink : public DecodeStage {
 
 }  // namespace
 
-std::unique_ptr<DecodeStage> make_byte_stage(bool fused) { return std::make_unique<ByteStage>(fused); }
-std::unique_ptr<DecodeStage> make_join_stage() { return std::make_unique<JoinStage>(); }
-std::unique_ptr<DecodeStage> make_clean_up_stage() { return std::make_unique<CleanUpStage>(); }
-std::unique_ptr<DecodeStage> make_sink(std::string& text) { return std::make_unique<Sink>(text); }
+std::unique_ptr<DecodeStage> make_byte_stage(bool fused) {
+    return std::make_unique<ByteStage>(fused);
+}
+std::unique_ptr<DecodeStage> make_join_stage() {
+    return std::make_unique<JoinStage>();
+}
+std::unique_ptr<DecodeStage> make_clean_up_stage() {
+    return std::make_unique<CleanUpStage>();
+}
+std::unique_ptr<DecodeStage> make_sink(std::string& text) {
+    return std::make_unique<Sink>(text);
+}
 
 DecodeChain::DecodeChain(const Decoder* decoder, bool clean_up) {
     bool fused = false;
@@ -112,6 +121,8 @@ DecodeChain::DecodeChain(const Decoder* decoder, bool clean_up) {
 
 DecodeChain::~DecodeChain() = default;
 
-std::string DecodeChain::take() { return std::exchange(text_, {}); }
+std::string DecodeChain::take() {
+    return std::exchange(text_, {});
+}
 
 }  // namespace tinyllm

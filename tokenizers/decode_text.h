@@ -8,8 +8,8 @@
 
 namespace tinyllm {
 
-/// GPT-2's characters back to bytes, these to text; holds back an unfinished character. `fused`: what comes in are parts of
-/// one token, which is bytes only if all of its characters are.
+/// GPT-2's characters back to bytes, these to text; holds back an unfinished character. `fused`: what comes
+/// in are parts of one token, which is bytes only if all of its characters are.
 std::unique_ptr<DecodeStage> make_byte_stage(bool fused);
 
 /// Joins by single spaces.

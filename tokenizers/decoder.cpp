@@ -47,10 +47,13 @@ class ReplaceDecoder : public Decoder {
     explicit ReplaceDecoder(const JsonNode& node) : content_(node.string("content")) {
         const JsonNode pattern = node.get("pattern");
         const bool literal = pattern.has("String");
-        regex_.emplace(literal ? escape_regex(pattern.string("String")) : pattern.string("Regex"), pattern.where());
+        regex_.emplace(literal ? escape_regex(pattern.string("String")) : pattern.string("Regex"),
+                       pattern.where());
         if (literal) literal_ = pattern.string("String");
     }
-    void add_stages(Stages& stages, bool& fused) const override { stages.push_back(std::make_unique<Stage>(*this, fused)); }
+    void add_stages(Stages& stages, bool& fused) const override {
+        stages.push_back(std::make_unique<Stage>(*this, fused));
+    }
 
   private:
     class Stage : public MapStage {
@@ -83,7 +86,8 @@ class StripDecoder : public Decoder {
         : content_(std::move(content)), start_(start), stop_(stop) {}
     explicit StripDecoder(const JsonNode& node)
         : content_(node.string("content")), start_(count(node.get("start"))), stop_(count(node.get("stop"))) {
-        node.get("content").need(!content_.empty() && char_size(content_[0]) == content_.size(), "one character");
+        node.get("content").need(!content_.empty() && char_size(content_[0]) == content_.size(),
+                                 "one character");
     }
     void add_stages(Stages& stages, bool& fused) const override {
         if (fused && stop_ == 0) {
@@ -105,7 +109,8 @@ class StripDecoder : public Decoder {
         std::string map(std::string token) override {
             const std::string& c = rule_.content_;
             std::size_t begin = 0, end = token.size();
-            for (std::size_t i = 0; i < rule_.start_ && token.compare(begin, c.size(), c) == 0; ++i) begin += c.size();
+            for (std::size_t i = 0; i < rule_.start_ && token.compare(begin, c.size(), c) == 0; ++i)
+                begin += c.size();
             for (std::size_t i = 0; i < rule_.stop_ && end >= begin + c.size(); ++i) {
                 if (token.compare(end - c.size(), c.size(), c) != 0) break;
                 end -= c.size();
@@ -197,7 +202,9 @@ class ByteFallback : public Decoder {
   public:
     explicit ByteFallback(std::string where) : node_where_(std::move(where)) {}
     void add_stages(Stages& stages, bool& fused) const override {
-        if (fused) fail(ErrorKind::unsupported, "{}: ByteFallback behind Fuse or ByteLevel is not supported", node_where_);
+        if (fused)
+            fail(ErrorKind::unsupported, "{}: ByteFallback behind Fuse or ByteLevel is not supported",
+                 node_where_);
         stages.push_back(std::make_unique<ByteFallbackStage>());
     }
 
@@ -215,7 +222,9 @@ class Metaspace : public Decoder {
         }
         strip_first_ = scheme != "never" && node.boolean("add_prefix_space", true);
     }
-    void add_stages(Stages& stages, bool& fused) const override { stages.push_back(std::make_unique<Stage>(*this, fused)); }
+    void add_stages(Stages& stages, bool& fused) const override {
+        stages.push_back(std::make_unique<Stage>(*this, fused));
+    }
 
   private:
     class Stage : public MapStage {
@@ -249,7 +258,9 @@ class BpeDecoder : public Decoder {
     explicit BpeDecoder(const JsonNode& node) : suffix_(node.string("suffix")) {
         node.get("suffix").need(!suffix_.empty(), "a suffix");
     }
-    void add_stages(Stages& stages, bool& fused) const override { stages.push_back(std::make_unique<Stage>(suffix_, fused)); }
+    void add_stages(Stages& stages, bool& fused) const override {
+        stages.push_back(std::make_unique<Stage>(suffix_, fused));
+    }
 
   private:
     class Stage : public DecodeStage {
@@ -269,7 +280,8 @@ class BpeDecoder : public Decoder {
         std::string replaced(std::string_view with) const {
             std::string out;
             std::size_t done = 0;
-            for (std::size_t at = last_.find(suffix_); at != std::string::npos; at = last_.find(suffix_, done)) {
+            for (std::size_t at = last_.find(suffix_); at != std::string::npos;
+                 at = last_.find(suffix_, done)) {
                 out.append(last_, done, at - done);
                 out += with;
                 done = at + suffix_.size();

@@ -1,5 +1,6 @@
-// The "decoder" section of tokenizer.json as a chain of stages through which token spellings flow one by one. Decoding a whole
-// sequence and streaming it are the same code, so both give the same text; each stage holds back what may still change.
+// The "decoder" section of tokenizer.json as a chain of stages through which token spellings flow one by one.
+// Decoding a whole sequence and streaming it are the same code, so both give the same text; each stage holds
+// back what may still change.
 #pragma once
 
 #include <memory>
@@ -24,14 +25,16 @@ class DecodeStage {
 class Decoder {
   public:
     virtual ~Decoder() = default;
-    /// `fused` is true once all tokens before have become one (of which the stages then get successive parts).
+    /// `fused` is true once all tokens before have become one (of which the stages then get successive
+    /// parts).
     virtual void add_stages(std::vector<std::unique_ptr<DecodeStage>>& stages, bool& fused) const = 0;
 };
 
 /// Null for a null node. Throws Error: unsupported (names the node), corrupt.
 std::unique_ptr<Decoder> parse_decoder(const JsonNode& node);
 
-/// Spaces for U+2581, bytes for "<0x0A>", one text; `strip`: without the space at its start. As transformers gives Llama.
+/// Spaces for U+2581, bytes for "<0x0A>", one text; `strip`: without the space at its start. As transformers
+/// gives Llama.
 std::unique_ptr<Decoder> make_sentencepiece_decoder(bool strip, const std::string& file);
 
 /// One sequence on its way from tokens to text.

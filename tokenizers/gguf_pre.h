@@ -11,7 +11,7 @@ namespace tinyllm {
 struct GgufPre {
     std::vector<std::string_view> regexes;  // each cuts what the one before left, matches and gaps alike
     bool ignore_merges = false;
-    bool add_bos = false;                   // unless the file says otherwise
+    bool add_bos = false;  // unless the file says otherwise
 };
 
 /// Null if the name is not known.

@@ -22,28 +22,35 @@ struct GgufTokens {
 GgufTokens read_tokens(const GgufFile& file) {
     GgufTokens tokens;
     const auto* texts = file.strings("tokenizer.ggml.tokens");
-    if (!texts) fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens: expected a list of strings, found none", file.path());
+    if (!texts)
+        fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens: expected a list of strings, found none",
+             file.path());
     tokens.text = *texts;
-    if (tokens.text.size() > static_cast<std::size_t>(Vocab::kMaxId)) fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens: too many", file.path());
+    if (tokens.text.size() > static_cast<std::size_t>(Vocab::kMaxId))
+        fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens: too many", file.path());
     for (std::size_t i = 0; i < tokens.text.size(); ++i) {
-        if (!is_valid_utf8(tokens.text[i])) fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens[{}]: not UTF-8", file.path(), i);
+        if (!is_valid_utf8(tokens.text[i]))
+            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens[{}]: not UTF-8", file.path(), i);
     }
     tokens.type.assign(tokens.text.size(), PieceType::normal);
     if (const auto* types = file.integers("tokenizer.ggml.token_type")) {
         if (types->size() != tokens.text.size()) {
-            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.token_type: expected {} values, found {}", file.path(),
-                 tokens.text.size(), types->size());
+            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.token_type: expected {} values, found {}",
+                 file.path(), tokens.text.size(), types->size());
         }
         for (std::size_t i = 0; i < types->size(); ++i) {
             const std::int64_t type = (*types)[i];
-            if (type < 0 || type > 6) fail(ErrorKind::corrupt, "{}: tokenizer.ggml.token_type[{}]: {} is no type", file.path(), i, type);
+            if (type < 0 || type > 6)
+                fail(ErrorKind::corrupt, "{}: tokenizer.ggml.token_type[{}]: {} is no type", file.path(), i,
+                     type);
             tokens.type[i] = type == 0 ? PieceType::normal : static_cast<PieceType>(type);
         }
     }
     return tokens;
 }
 
-std::optional<Token> token_key(const GgufFile& file, std::string_view key, std::size_t count, std::optional<Token> otherwise = {}) {
+std::optional<Token> token_key(const GgufFile& file, std::string_view key, std::size_t count,
+                               std::optional<Token> otherwise = {}) {
     const GgufValue* value = file.find_value(key);
     std::int64_t id = otherwise ? *otherwise : -1;
     if (value) id = file.integer(key);
@@ -60,12 +67,15 @@ void add_vocab(const GgufTokens& tokens, TokenizerSpec& spec) {
 
 void add_merges(const GgufFile& file, TokenizerSpec& spec) {
     const auto* merges = file.strings("tokenizer.ggml.merges");
-    if (!merges) fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges: expected a list of strings, found none", file.path());
+    if (!merges)
+        fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges: expected a list of strings, found none",
+             file.path());
     spec.has_merges = true;
     for (std::size_t i = 0; i < merges->size(); ++i) {
         const std::string_view line = (*merges)[i];
         const std::size_t space = line.size() < 2 ? std::string_view::npos : line.find(' ', 1);
-        if (space == std::string_view::npos) fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges[{}]: expected two tokens", file.path(), i);
+        if (space == std::string_view::npos)
+            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges[{}]: expected two tokens", file.path(), i);
         spec.merges.push_back({spec.add_text(line.substr(0, space)), spec.add_text(line.substr(space + 1))});
     }
 }
@@ -76,7 +86,10 @@ json added_tokens(const GgufTokens& tokens) {
         const PieceType type = tokens.type[i];
         const bool special = type == PieceType::control || type == PieceType::unknown;
         if (!special && type != PieceType::user_defined) continue;
-        added.push_back({{"id", i}, {"content", std::string(tokens.text[i])}, {"special", special}, {"normalized", false}});
+        added.push_back({{"id", i},
+                         {"content", std::string(tokens.text[i])},
+                         {"special", special},
+                         {"normalized", false}});
     }
     return added;
 }
@@ -90,7 +103,10 @@ json around(std::optional<Token> before, std::optional<Token> after) {
     if (before) put(*before, "bos");
     single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
     if (after) put(*after, "eos");
-    return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", json::array()}, {"special_tokens", special}};
+    return {{"type", "TemplateProcessing"},
+            {"single", single},
+            {"pair", json::array()},
+            {"special_tokens", special}};
 }
 
 TokenizerExtras named(const GgufTokens& tokens, std::optional<Token> bos, std::optional<Token> eos) {
@@ -103,7 +119,9 @@ TokenizerExtras named(const GgufTokens& tokens, std::optional<Token> bos, std::o
 std::shared_ptr<const Tokenizer> load_bpe(const GgufFile& file, const GgufTokens& tokens) {
     const std::string name = file.string("tokenizer.ggml.pre", "default");
     const GgufPre* pre = find_gguf_pre(name);
-    if (!pre) fail(ErrorKind::unsupported, "{}: tokenizer.ggml.pre: pre-tokenizer \"{}\" is not supported", file.path(), printable(name));
+    if (!pre)
+        fail(ErrorKind::unsupported, "{}: tokenizer.ggml.pre: pre-tokenizer \"{}\" is not supported",
+             file.path(), printable(name));
     TokenizerSpec spec;
     spec.file = file.path();
     add_vocab(tokens, spec);
@@ -112,9 +130,13 @@ std::shared_ptr<const Tokenizer> load_bpe(const GgufFile& file, const GgufTokens
     const auto eos = token_key(file, "tokenizer.ggml.eos_token_id", tokens.text.size());
     json steps = json::array();
     for (const std::string_view regex : pre->regexes) {
-        steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", std::string(regex)}}}, {"behavior", "Isolated"}, {"invert", false}});
+        steps.push_back({{"type", "Split"},
+                         {"pattern", {{"Regex", std::string(regex)}}},
+                         {"behavior", "Isolated"},
+                         {"invert", false}});
     }
-    steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}});
+    steps.push_back(
+        {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}});
     spec.root = {{"added_tokens", added_tokens(tokens)},
                  {"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", steps}}},
                  {"decoder", {{"type", "ByteLevel"}}},
@@ -132,9 +154,11 @@ SpPieces read_pieces(const GgufFile& file, const GgufTokens& tokens) {
     pieces.score.assign(tokens.text.size(), 0.0F);
     if (const auto* scores = file.numbers("tokenizer.ggml.scores")) {
         if (scores->size() < tokens.text.size()) {
-            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.scores: expected {} values, found {}", file.path(), tokens.text.size(), scores->size());
+            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.scores: expected {} values, found {}", file.path(),
+                 tokens.text.size(), scores->size());
         }
-        for (std::size_t i = 0; i < tokens.text.size(); ++i) pieces.score[i] = static_cast<float>((*scores)[i]);
+        for (std::size_t i = 0; i < tokens.text.size(); ++i)
+            pieces.score[i] = static_cast<float>((*scores)[i]);
     }
     return pieces;
 }
@@ -165,14 +189,17 @@ std::shared_ptr<const Tokenizer> load_llama(const GgufFile& file, const GgufToke
     }
     parts.added.add(added, *parts.model, file.path());
     parts.added.finish(nullptr, file.path());
-    const auto list = [](bool wanted, std::optional<Token> id) { return wanted && id ? std::vector<Token>{*id} : std::vector<Token>(); };
+    const auto list = [](bool wanted, std::optional<Token> id) {
+        return wanted && id ? std::vector<Token>{*id} : std::vector<Token>();
+    };
     parts.post_processor = PostProcessor(list(file.boolean("tokenizer.ggml.add_bos_token", true), bos),
                                          list(file.boolean("tokenizer.ggml.add_eos_token", false), eos));
     return std::make_shared<Pipeline>(std::move(parts), named(tokens, bos, eos));
 }
 
 /// From our own keys, written by write_gguf_tokenizer.
-std::shared_ptr<const Tokenizer> load_pipeline(const GgufFile& file, const GgufTokens& tokens, const std::string& text) {
+std::shared_ptr<const Tokenizer> load_pipeline(const GgufFile& file, const GgufTokens& tokens,
+                                               const std::string& text) {
     TokenizerSpec spec = parse_tokenizer_json(text, file.path() + ": tinyllm.tokenizer.pipeline");
     add_vocab(tokens, spec);
     add_merges(file, spec);
@@ -184,7 +211,8 @@ std::shared_ptr<const Tokenizer> load_pipeline(const GgufFile& file, const GgufT
     return build_tokenizer(spec, extras);
 }
 
-std::shared_ptr<const Tokenizer> load_sentencepiece(const GgufFile& file, const GgufTokens& tokens, const std::string& text) {
+std::shared_ptr<const Tokenizer> load_sentencepiece(const GgufFile& file, const GgufTokens& tokens,
+                                                    const std::string& text) {
     const std::string where = file.path() + ": tinyllm.tokenizer.sentencepiece";
     const TokenizerSpec spec = parse_tokenizer_json(text, where);
     const JsonNode node(spec.root, where);
@@ -221,15 +249,19 @@ std::shared_ptr<const Tokenizer> load_gguf_tokenizer(const GgufFile& file) {
             extras = named(tokens, token_key(file, "tokenizer.ggml.bos_token_id", tokens.text.size()),
                            token_key(file, "tokenizer.ggml.eos_token_id", tokens.text.size()));
         }
-        return build_tokenizer(parse_tokenizer_json(file.string("tokenizer.huggingface.json"), where), extras);
+        return build_tokenizer(parse_tokenizer_json(file.string("tokenizer.huggingface.json"), where),
+                               extras);
     }
-    if (!file.find_value("tokenizer.ggml.model")) fail(ErrorKind::not_found, "{}: the file holds no tokenizer (tokenizer.ggml.model)", file.path());
+    if (!file.find_value("tokenizer.ggml.model"))
+        fail(ErrorKind::not_found, "{}: the file holds no tokenizer (tokenizer.ggml.model)", file.path());
     const std::string model = file.string("tokenizer.ggml.model");
     if (model != "gpt2" && model != "llama") {
-        fail(ErrorKind::unsupported, "{}: tokenizer.ggml.model: tokenizer \"{}\" is not supported", file.path(), printable(model));
+        fail(ErrorKind::unsupported, "{}: tokenizer.ggml.model: tokenizer \"{}\" is not supported",
+             file.path(), printable(model));
     }
     const GgufTokens tokens = read_tokens(file);
-    if (file.find_value("tinyllm.tokenizer.pipeline")) return load_pipeline(file, tokens, file.string("tinyllm.tokenizer.pipeline"));
+    if (file.find_value("tinyllm.tokenizer.pipeline"))
+        return load_pipeline(file, tokens, file.string("tinyllm.tokenizer.pipeline"));
     if (file.find_value("tinyllm.tokenizer.sentencepiece")) {
         return load_sentencepiece(file, tokens, file.string("tinyllm.tokenizer.sentencepiece"));
     }

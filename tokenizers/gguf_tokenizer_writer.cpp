@@ -30,7 +30,8 @@ struct Rows {
     }
     void set(std::int64_t id, std::string_view text, PieceType type, const std::string& file) {
         if (id < 0 || static_cast<std::size_t>(id) >= tokens.size()) {
-            fail(ErrorKind::unsupported, "{}: token {} lies beyond the {} vocabulary rows of the model, which GGUF cannot hold", file,
+            fail(ErrorKind::unsupported,
+                 "{}: token {} lies beyond the {} vocabulary rows of the model, which GGUF cannot hold", file,
                  id, tokens.size());
         }
         tokens[static_cast<std::size_t>(id)] = text;
@@ -63,7 +64,8 @@ std::string pre_name(const json& node, bool ignore_merges) {
     if (gpt2 && first.value("type", "") == "Digits" && first.value("individual_digits", false)) {
         return ignore_merges ? "default" : "smollm";
     }
-    if (gpt2 || first.value("type", "") != "Split" || first.value("behavior", "") != "Isolated") return "default";
+    if (gpt2 || first.value("type", "") != "Split" || first.value("behavior", "") != "Isolated")
+        return "default";
     const json pattern = first.value("pattern", json::object());
     const json regex = pattern.value("Regex", json());
     if (!regex.is_string()) return "default";
@@ -76,9 +78,11 @@ std::string pre_name(const json& node, bool ignore_merges) {
 }
 
 /// The special ids, whether they are added, and the chat template, for every kind of tokenizer.
-void write_special(const HfTokenizerFiles& files, const Tokenizer& tokenizer, std::size_t rows, GgufWriter& writer) {
-    static constexpr std::pair<const char*, const char*> kNames[] = {
-        {"bos", "bos"}, {"eos", "eos"}, {"unk", "unknown"}, {"sep", "seperator"}, {"pad", "padding"}, {"mask", "mask"}};
+void write_special(const HfTokenizerFiles& files, const Tokenizer& tokenizer, std::size_t rows,
+                   GgufWriter& writer) {
+    static constexpr std::pair<const char*, const char*> kNames[] = {{"bos", "bos"},     {"eos", "eos"},
+                                                                     {"unk", "unknown"}, {"sep", "seperator"},
+                                                                     {"pad", "padding"}, {"mask", "mask"}};
     for (const auto& [hf, gguf] : kNames) {
         std::optional<Token> id;
         if (const auto text = files.special_token(std::string(hf) + "_token")) id = tokenizer.find(*text);
@@ -89,12 +93,14 @@ void write_special(const HfTokenizerFiles& files, const Tokenizer& tokenizer, st
             if (value.is_number_unsigned() && value.get<std::uint64_t>() < rows) id = value.get<Token>();
         }
         if (id && static_cast<std::size_t>(*id) < rows) {
-            writer.set_u32(std::string("tokenizer.ggml.") + gguf + "_token_id", static_cast<std::uint32_t>(*id));
+            writer.set_u32(std::string("tokenizer.ggml.") + gguf + "_token_id",
+                           static_cast<std::uint32_t>(*id));
         }
     }
     const auto with = tokenizer.encode("", {true, true});
     const auto holds = [&](std::optional<Token> id, bool front) {
-        return id && !with.empty() && (front ? with.front() : with.back()) == *id && (front || with.size() > 1 || !tokenizer.bos() || with.back() != *tokenizer.bos());
+        return id && !with.empty() && (front ? with.front() : with.back()) == *id &&
+               (front || with.size() > 1 || !tokenizer.bos() || with.back() != *tokenizer.bos());
     };
     writer.set_bool("tokenizer.ggml.add_bos_token", holds(tokenizer.bos(), true));
     writer.set_bool("tokenizer.ggml.add_eos_token", holds(tokenizer.eos(), false));
@@ -102,7 +108,9 @@ void write_special(const HfTokenizerFiles& files, const Tokenizer& tokenizer, st
     const std::string jinja = files.folder + "/chat_template.jinja";
     if (std::filesystem::exists(jinja)) {
         const MappedFile file(jinja);
-        writer.set_string("tokenizer.chat_template", std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()));
+        writer.set_string(
+            "tokenizer.chat_template",
+            std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()));
         return;
     }
     if (!files.tokenizer_config.is_object()) return;
@@ -110,7 +118,8 @@ void write_special(const HfTokenizerFiles& files, const Tokenizer& tokenizer, st
     if (chat.is_string()) writer.set_string("tokenizer.chat_template", chat.get<std::string>());
     if (!chat.is_array()) return;
     for (const json& item : chat) {
-        if (item.is_object() && item.value("name", "") == "default" && item.contains("template") && item["template"].is_string()) {
+        if (item.is_object() && item.value("name", "") == "default" && item.contains("template") &&
+            item["template"].is_string()) {
             writer.set_string("tokenizer.chat_template", item["template"].get<std::string>());
         }
     }
@@ -127,17 +136,23 @@ json template_of(const TokenizerExtras& extras, const Tokenizer& tokenizer) {
     put(extras.before);
     single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
     put(extras.after);
-    return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", single}, {"special_tokens", special}};
+    return {
+        {"type", "TemplateProcessing"}, {"single", single}, {"pair", single}, {"special_tokens", special}};
 }
 
-void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfTokenizerFiles& files, std::int64_t n_rows, GgufWriter& writer) {
+void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfTokenizerFiles& files,
+                std::int64_t n_rows, GgufWriter& writer) {
     const auto tokenizer = build_tokenizer(spec, extras);
     const json& pre = spec.root.contains("pre_tokenizer") ? spec.root["pre_tokenizer"] : json();
     const json& options = spec.root["model"];
     const bool bytes = is_byte_level(pre);
-    const auto flag = [&](const char* name) { const json v = options.value(name, json()); return v.is_boolean() && v.get<bool>(); };
+    const auto flag = [&](const char* name) {
+        const json v = options.value(name, json());
+        return v.is_boolean() && v.get<bool>();
+    };
     if (!bytes && !flag("byte_fallback")) {
-        fail(ErrorKind::unsupported, "{}: a BPE of neither bytes nor byte fallback has no form in GGUF", spec.file);
+        fail(ErrorKind::unsupported, "{}: a BPE of neither bytes nor byte fallback has no form in GGUF",
+             spec.file);
     }
     Rows rows(n_rows, bytes ? 0.0F : -1000.0F);
     for (const auto& entry : spec.vocab) {
@@ -145,17 +160,27 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
         const bool byte = !bytes && text.size() == 6 && text.substr(0, 3) == "<0x" && text[5] == '>';
         rows.set(entry.id, text, byte ? PieceType::byte : PieceType::normal, spec.file);
     }
-    json added = spec.root.contains("added_tokens") && spec.root["added_tokens"].is_array() ? spec.root["added_tokens"] : json::array();
+    json added = spec.root.contains("added_tokens") && spec.root["added_tokens"].is_array()
+                     ? spec.root["added_tokens"]
+                     : json::array();
     for (const AddedToken& t : extras.added) {
-        added.push_back({{"content", t.content}, {"single_word", t.single_word}, {"lstrip", t.lstrip}, {"rstrip", t.rstrip},
-                         {"normalized", t.normalized}, {"special", t.special}});
+        added.push_back({{"content", t.content},
+                         {"single_word", t.single_word},
+                         {"lstrip", t.lstrip},
+                         {"rstrip", t.rstrip},
+                         {"normalized", t.normalized},
+                         {"special", t.special}});
     }
     for (const json& token : added) {
         const auto text = token.value("content", "");
         const auto id = tokenizer->find(text);
         if (!id) continue;
         const bool unknown = !bytes && files.special_token("unk_token") == text;
-        rows.set(*id, text, unknown ? PieceType::unknown : tokenizer->is_special(*id) ? PieceType::control : PieceType::user_defined, spec.file);
+        rows.set(*id, text,
+                 unknown                      ? PieceType::unknown
+                 : tokenizer->is_special(*id) ? PieceType::control
+                                              : PieceType::user_defined,
+                 spec.file);
     }
     std::vector<std::string> merges;
     merges.reserve(spec.merges.size());
@@ -181,7 +206,8 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
     write_special(files, *tokenizer, rows.tokens.size(), writer);
     if (!bytes) {
         const auto plain = tokenizer->encode("a", {false, false});
-        writer.set_bool("tokenizer.ggml.add_space_prefix", !plain.empty() && tokenizer->piece(plain[0]).rfind("\u2581", 0) == 0);
+        writer.set_bool("tokenizer.ggml.add_space_prefix",
+                        !plain.empty() && tokenizer->piece(plain[0]).rfind("\u2581", 0) == 0);
     }
 
     if (extras.replaces_post_processor) spec.root["post_processor"] = template_of(extras, *tokenizer);
@@ -192,7 +218,8 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
     writer.set_string("tinyllm.tokenizer.pipeline", spec.root.dump());
 }
 
-void write_sentencepiece(const std::string& path, const HfTokenizerFiles& files, std::int64_t n_rows, GgufWriter& writer) {
+void write_sentencepiece(const std::string& path, const HfTokenizerFiles& files, std::int64_t n_rows,
+                         GgufWriter& writer) {
     const MappedFile file(path);
     const SentencepieceModel model =
         parse_sentencepiece({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path);
@@ -205,7 +232,8 @@ void write_sentencepiece(const std::string& path, const HfTokenizerFiles& files,
     }
     for (auto id = static_cast<std::int64_t>(pieces.size()); id < tokenizer->vocab_size(); ++id) {
         const auto token = static_cast<Token>(id);
-        rows.set(id, tokenizer->piece(token), tokenizer->is_special(token) ? PieceType::control : PieceType::user_defined, path);
+        rows.set(id, tokenizer->piece(token),
+                 tokenizer->is_special(token) ? PieceType::control : PieceType::user_defined, path);
     }
     writer.set_string("tokenizer.ggml.model", "llama");
     writer.set_string("tokenizer.ggml.pre", "default");
@@ -234,14 +262,17 @@ void write_sentencepiece(const std::string& path, const HfTokenizerFiles& files,
 }  // namespace
 
 void write_gguf_tokenizer(const std::string& hf_folder, std::int64_t n_vocab_rows, GgufWriter& writer) {
-    if (n_vocab_rows < 1 || n_vocab_rows > Vocab::kMaxId) fail(ErrorKind::corrupt, "{}: a vocabulary of {} rows", hf_folder, n_vocab_rows);
+    if (n_vocab_rows < 1 || n_vocab_rows > Vocab::kMaxId)
+        fail(ErrorKind::corrupt, "{}: a vocabulary of {} rows", hf_folder, n_vocab_rows);
     const HfTokenizerFiles files = HfTokenizerFiles::read(hf_folder);
     if (auto source = read_hf_spec(hf_folder, files)) {
         write_spec(std::move(source->first), source->second, files, n_vocab_rows, writer);
         return;
     }
     const std::string model = hf_folder + "/tokenizer.model";
-    if (!files.has_sentencepiece) fail(ErrorKind::not_found, "{}: no tokenizer.json, vocab.json + merges.txt or tokenizer.model", hf_folder);
+    if (!files.has_sentencepiece)
+        fail(ErrorKind::not_found, "{}: no tokenizer.json, vocab.json + merges.txt or tokenizer.model",
+             hf_folder);
     write_sentencepiece(model, files, n_vocab_rows, writer);
 }
 

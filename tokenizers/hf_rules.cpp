@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kSpecialNames[] = {"bos_token", "eos_token",  "unk_token", "sep_token",
+constexpr const char* kSpecialNames[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                          "pad_token", "cls_token", "mask_token"};
 
 const json* member(const json& object, const std::string& key) {
@@ -47,17 +47,21 @@ std::optional<AddedToken> token_of(const json& value, bool special) {
 
 std::map<std::string, std::string> class_defaults(const std::string& name) {
     if (name == "GPT2Tokenizer" || name == "GPTNeoXTokenizer" || name == "CodeGenTokenizer") {
-        return {{"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"unk_token", "<|endoftext|>"}};
+        return {
+            {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"unk_token", "<|endoftext|>"}};
     }
     if (name == "Qwen2Tokenizer") {
-        return {{"eos_token", "<|endoftext|>"}, {"unk_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}};
+        return {
+            {"eos_token", "<|endoftext|>"}, {"unk_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}};
     }
-    if (name == "LlamaTokenizer") return {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}};
+    if (name == "LlamaTokenizer")
+        return {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}};
     if (name == "BloomTokenizer") {
         return {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}};
     }
     if (name == "GemmaTokenizer") {
-        return {{"bos_token", "<bos>"}, {"eos_token", "<eos>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}};
+        return {
+            {"bos_token", "<bos>"}, {"eos_token", "<eos>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}};
     }
     if (name == "T5Tokenizer") return {{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}};
     return {};
@@ -145,7 +149,8 @@ std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const Tokeni
             }
         }
     }
-    std::stable_sort(listed.begin(), listed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(listed.begin(), listed.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<AddedToken> out;
     for (auto& [id, token] : listed) {
         token.special = token.special || is_named(token.content);
@@ -153,7 +158,8 @@ std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const Tokeni
     }
     for (AddedToken& token : specials) {
         const bool known = std::find(in_json.begin(), in_json.end(), token.content) != in_json.end() ||
-                           std::any_of(out.begin(), out.end(), [&](const AddedToken& t) { return t.content == token.content; });
+                           std::any_of(out.begin(), out.end(),
+                                       [&](const AddedToken& t) { return t.content == token.content; });
         if (!known) out.push_back(std::move(token));
     }
     return out;
@@ -180,15 +186,16 @@ std::string HfTokenizerFiles::tokenizer_class() const {
     for (const json* source : {&tokenizer_config, &config}) {
         if (const json* name = member(*source, "tokenizer_class"); name && name->is_string()) {
             std::string text = name->get<std::string>();
-            if (text.size() > 4 && text.compare(text.size() - 4, 4, "Fast") == 0) text.resize(text.size() - 4);
+            if (text.size() > 4 && text.compare(text.size() - 4, 4, "Fast") == 0)
+                text.resize(text.size() - 4);
             return text;
         }
     }
     static const std::map<std::string, std::string> kByModelType = {
-        {"gpt2", "GPT2Tokenizer"},         {"opt", "GPT2Tokenizer"},   {"llama", "LlamaTokenizer"},
-        {"mistral", "LlamaTokenizer"},     {"gpt_neox", "GPTNeoXTokenizer"}, {"bloom", "BloomTokenizer"},
-        {"qwen2", "Qwen2Tokenizer"},       {"gpt_neo", "GPT2Tokenizer"}, {"t5", "T5Tokenizer"},
-        {"phi", "CodeGenTokenizer"},       {"gemma", "GemmaTokenizer"}};
+        {"gpt2", "GPT2Tokenizer"},     {"opt", "GPT2Tokenizer"},         {"llama", "LlamaTokenizer"},
+        {"mistral", "LlamaTokenizer"}, {"gpt_neox", "GPTNeoXTokenizer"}, {"bloom", "BloomTokenizer"},
+        {"qwen2", "Qwen2Tokenizer"},   {"gpt_neo", "GPT2Tokenizer"},     {"t5", "T5Tokenizer"},
+        {"phi", "CodeGenTokenizer"},   {"gemma", "GemmaTokenizer"}};
     const json* type = member(config, "model_type");
     if (!type || !type->is_string()) return "";
     const auto it = kByModelType.find(type->get<std::string>());
@@ -227,17 +234,20 @@ TokenizerExtras apply_hf_rules(const HfTokenizerFiles& files, TokenizerSpec& spe
         it != spec.root.end() && it->is_object() && it->value("type", json()) == "ByteLevel") {
         (*it)["add_prefix_space"] = files.flag("add_prefix_space", false);
     }
-    if (name == "LlamaTokenizer" && files.has_sentencepiece && member(files.tokenizer_config, "add_prefix_space")) {
+    if (name == "LlamaTokenizer" && files.has_sentencepiece &&
+        member(files.tokenizer_config, "add_prefix_space")) {
         set_llama_prefix(spec, files.flag("legacy", true), files.flag("add_prefix_space", true));
     }
     extras.added = extra_tokens(files, spec);
 
-    const bool bos_by_default = name == "LlamaTokenizer" || name == "GemmaTokenizer" || name == "CohereTokenizer" ||
-                                name == "CodeLlamaTokenizer";
+    const bool bos_by_default = name == "LlamaTokenizer" || name == "GemmaTokenizer" ||
+                                name == "CohereTokenizer" || name == "CodeLlamaTokenizer";
     if (!bos_by_default && name != "GPTNeoXTokenizer") return extras;
     const auto wanted = [&](const char* flag, bool otherwise, const std::optional<std::string>& text) {
         if (!files.flag(flag, otherwise)) return std::optional<std::string>();
-        if (!text) fail(ErrorKind::corrupt, "{}/tokenizer_config.json: {} is true, but there is no such token", files.folder, flag);
+        if (!text)
+            fail(ErrorKind::corrupt, "{}/tokenizer_config.json: {} is true, but there is no such token",
+                 files.folder, flag);
         return text;
     };
     extras.replaces_post_processor = true;

@@ -1,11 +1,12 @@
-// What transformers' fast tokenizer classes add to tokenizer.json (4.57, AutoTokenizer): they rewrite parts of it from
-// tokenizer_config.json, special_tokens_map.json and added_tokens.json.
-//   every class      tokenizer_config's add_prefix_space (default false) replaces the one of a top-level ByteLevel
+// What transformers' fast tokenizer classes add to tokenizer.json (4.57, AutoTokenizer): they rewrite parts
+// of it from tokenizer_config.json, special_tokens_map.json and added_tokens.json.
+//   every class      tokenizer_config's add_prefix_space (default false) replaces the one of a top-level
+//   ByteLevel
 //                    pre-tokenizer; tokens of added_tokens_decoder and the named special tokens are added
 //   Llama, GPTNeoX,  the post-processor is replaced by [bos] $A [eos] as add_bos_token and add_eos_token say
 //   Gemma, Cohere,   (defaults: Llama, Gemma, Cohere true/false, GPTNeoX false/false)
-//   Llama            add_prefix_space, where given and tokenizer.model is there, rewrites normalizer, pre-tokenizer, decoder
-//   other classes    as tokenizer.json says
+//   Llama            add_prefix_space, where given and tokenizer.model is there, rewrites normalizer,
+//   pre-tokenizer, decoder other classes    as tokenizer.json says
 // The class is tokenizer_config's tokenizer_class, else config.json's, else the one of its model_type.
 #pragma once
 
@@ -27,7 +28,8 @@ struct HfTokenizerFiles {
 
     /// Without "Fast": "LlamaTokenizer"; empty if nothing names one.
     std::string tokenizer_class() const;
-    /// A special token's text, "bos_token" for example: of the files, else the class's default; nothing if there is none.
+    /// A special token's text, "bos_token" for example: of the files, else the class's default; nothing if
+    /// there is none.
     std::optional<std::string> special_token(const std::string& name) const;
     bool flag(const std::string& name, bool otherwise) const;
 };

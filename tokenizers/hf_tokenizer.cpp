@@ -47,11 +47,13 @@ TokenizerSpec read_vocab_and_merges(const std::string& folder, const HfTokenizer
     text += text_of(vocab);
     text += "}}";
     TokenizerSpec spec = parse_tokenizer_json(text, vocab.path());
-    if (!spec.has_vocab || spec.scored) fail(ErrorKind::corrupt, "{}: expected an object of tokens and ids", vocab.path());
+    if (!spec.has_vocab || spec.scored)
+        fail(ErrorKind::corrupt, "{}: expected an object of tokens and ids", vocab.path());
     read_merges(text_of(merges), merges.path(), spec);
 
     const bool prefix = files.flag("add_prefix_space", false);
-    json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", prefix}, {"trim_offsets", true}, {"use_regex", true}};
+    json bytes = {
+        {"type", "ByteLevel"}, {"add_prefix_space", prefix}, {"trim_offsets", true}, {"use_regex", true}};
     json& root = spec.root;
     root = {{"version", "1.0"}, {"added_tokens", json::array()}, {"decoder", {{"type", "ByteLevel"}}}};
     root["model"] = {{"type", "BPE"}};
@@ -64,15 +66,18 @@ TokenizerSpec read_vocab_and_merges(const std::string& folder, const HfTokenizer
                             {"invert", false}};
         root["normalizer"] = {{"type", "NFC"}};
         root["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {split, bytes}}};
-    } else if (name.empty() || name == "GPT2Tokenizer" || name == "GPTNeoXTokenizer" || name == "CodeGenTokenizer") {
+    } else if (name.empty() || name == "GPT2Tokenizer" || name == "GPTNeoXTokenizer" ||
+               name == "CodeGenTokenizer") {
         root["pre_tokenizer"] = bytes;
     } else {
-        fail(ErrorKind::unsupported, "{}/vocab.json: tokenizer class {} is not supported without a tokenizer.json", folder, name);
+        fail(ErrorKind::unsupported,
+             "{}/vocab.json: tokenizer class {} is not supported without a tokenizer.json", folder, name);
     }
     return spec;
 }
 
-std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std::string& folder, const HfTokenizerFiles& files) {
+std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std::string& folder,
+                                                                      const HfTokenizerFiles& files) {
     namespace fs = std::filesystem;
     const std::string path = folder + "/tokenizer.json";
     if (fs::exists(path)) {
@@ -96,7 +101,8 @@ std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std:
 
 std::shared_ptr<const Tokenizer> load_hf_tokenizer(const std::string& folder) {
     const HfTokenizerFiles files = HfTokenizerFiles::read(folder);
-    if (const auto source = read_hf_spec(folder, files)) return build_tokenizer(source->first, source->second);
+    if (const auto source = read_hf_spec(folder, files))
+        return build_tokenizer(source->first, source->second);
     const std::string model = folder + "/tokenizer.model";
     if (files.has_sentencepiece) {
         const MappedFile file(model);

@@ -14,11 +14,13 @@ namespace tinyllm {
 /// Throws Error: not_found naming what was looked for, unsupported, corrupt.
 std::shared_ptr<const Tokenizer> load_hf_tokenizer(const std::string& folder);
 
-/// What the folder's tokenizer.json, or vocab.json + merges.txt, and the files beside it say; nothing if it has neither.
-std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std::string& folder, const HfTokenizerFiles& files);
+/// What the folder's tokenizer.json, or vocab.json + merges.txt, and the files beside it say; nothing if it
+/// has neither.
+std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std::string& folder,
+                                                                      const HfTokenizerFiles& files);
 
-/// vocab.json and merges.txt as the class that `files` names converts them: GPT-2's byte-level BPE, Qwen2's with its own
-/// split and NFC.
+/// vocab.json and merges.txt as the class that `files` names converts them: GPT-2's byte-level BPE, Qwen2's
+/// with its own split and NFC.
 TokenizerSpec read_vocab_and_merges(const std::string& folder, const HfTokenizerFiles& files);
 
 }  // namespace tinyllm

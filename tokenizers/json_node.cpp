@@ -9,7 +9,9 @@ namespace tinyllm {
 
 using nlohmann::json;
 
-bool JsonNode::is_null() const { return value_->is_null(); }
+bool JsonNode::is_null() const {
+    return value_->is_null();
+}
 
 bool JsonNode::has(std::string_view key) const {
     if (!value_->is_object()) return false;
@@ -46,7 +48,8 @@ bool JsonNode::boolean() const {
 
 std::int64_t JsonNode::integer() const {
     need(value_->is_number_integer(), "an integer");
-    if (value_->is_number_unsigned()) need(value_->get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX), "a smaller integer");
+    if (value_->is_number_unsigned())
+        need(value_->get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX), "a smaller integer");
     return value_->get<std::int64_t>();
 }
 

@@ -19,9 +19,9 @@ class JsonNode {
     std::string where() const { return file_ + ": " + (path_.empty() ? std::string("top level") : path_); }
 
     bool is_null() const;
-    bool has(std::string_view key) const;           ///< present and not null
-    JsonNode get(std::string_view key) const;       ///< a null node if the key is absent
-    std::vector<JsonNode> items() const;            ///< of an array
+    bool has(std::string_view key) const;      ///< present and not null
+    JsonNode get(std::string_view key) const;  ///< a null node if the key is absent
+    std::vector<JsonNode> items() const;       ///< of an array
 
     /// The value, or Error(corrupt) naming the node, what was expected and what was found.
     std::string string() const;

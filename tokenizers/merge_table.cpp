@@ -87,7 +87,8 @@ std::size_t MergeTable::merge_long(Token* ids, std::size_t n) const {
         const Candidate c = queue.top();
         queue.pop();
         const std::uint32_t right = next[c.at];
-        if (ids[c.at] != c.left || right == kEnd || ids[right] != c.right) continue;  // merged otherwise meanwhile
+        if (ids[c.at] != c.left || right == kEnd || ids[right] != c.right)
+            continue;  // merged otherwise meanwhile
         ids[c.at] = find(c.left, c.right).result;
         ids[right] = -1;
         next[c.at] = next[right];

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "tokenizers/hashing.h"
 #include "tinyllm/tokenizer.h"
+#include "tokenizers/hashing.h"
 
 namespace tinyllm {
 
@@ -39,7 +39,8 @@ class MergeTable {
         Merge merge;
     };
     static std::uint64_t key_of(Token left, Token right) {
-        return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+        return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+               static_cast<std::uint32_t>(right);
     }
     void merge_short(Token* ids, std::size_t& n) const;
     std::size_t merge_long(Token* ids, std::size_t n) const;

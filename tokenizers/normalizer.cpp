@@ -75,9 +75,11 @@ void strip_accent(std::string& out, char32_t code) {
 }
 
 void nmt(std::string& out, char32_t c) {
-    if ((c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F) return;
-    const bool space = c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
-                       c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+    if ((c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F)
+        return;
+    const bool space = c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+                       (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+                       c == 0xFEFF || c == 0xFFFD;
     append_utf8(out, space ? U' ' : c);
 }
 
@@ -99,7 +101,7 @@ class StripNormalizer : public Normalizer {
             at += c.size;
         }
         if (!left_) begin = 0;
-        if (!right_ ) end = s.size();
+        if (!right_) end = s.size();
         if (!seen) begin = end = 0;
         if (begin > 0) text.at_start = false;
         text.text = s.substr(begin, end - begin);
@@ -147,7 +149,8 @@ class ReplaceNormalizer : public Normalizer {
         if (regex_) {
             regex_->each_match(s, replace);
         } else {
-            for (std::size_t at = s.find(literal_); at != std::string::npos; at = s.find(literal_, at + literal_.size())) {
+            for (std::size_t at = s.find(literal_); at != std::string::npos;
+                 at = s.find(literal_, at + literal_.size())) {
                 replace(at, at + literal_.size());
             }
         }
@@ -170,7 +173,8 @@ class ByteLevelNormalizer : public Normalizer {
 class PrecompiledNormalizer : public Normalizer {
   public:
     explicit PrecompiledNormalizer(const JsonNode& node)
-        : map_(CharsMap::from_bytes(decode_base64(node.string("precompiled_charsmap"), node.where()), node.where())) {}
+        : map_(CharsMap::from_bytes(decode_base64(node.string("precompiled_charsmap"), node.where()),
+                                    node.where())) {}
     void apply(NormalText& text) const override { text.text = map_.normalize_graphemes(text.text); }
 
   private:

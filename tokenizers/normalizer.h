@@ -8,8 +8,8 @@
 
 namespace tinyllm {
 
-/// Text on its way through the pipeline. `at_start` is true while its first character stems from the first character of
-/// the whole input; Metaspace's prepend_scheme "first" asks for it.
+/// Text on its way through the pipeline. `at_start` is true while its first character stems from the first
+/// character of the whole input; Metaspace's prepend_scheme "first" asks for it.
 struct NormalText {
     std::string text;
     bool at_start = false;

@@ -8,7 +8,8 @@
 namespace tinyllm {
 namespace {
 
-constexpr std::size_t kMaxText = std::size_t{1} << 30;  // positions are 32 bits, and text may grow threefold on the way
+constexpr std::size_t kMaxText = std::size_t{1}
+                                 << 30;  // positions are 32 bits, and text may grow threefold on the way
 
 }  // namespace
 
@@ -56,7 +57,8 @@ void Pipeline::encode_words(std::string_view text, bool at_start, std::vector<To
     for (const Span word : words.spans) parts_.model->encode(words.view(word), out);
 }
 
-void Pipeline::encode_text(std::string text, bool at_start, bool parse_special, std::vector<Token>& out) const {
+void Pipeline::encode_text(std::string text, bool at_start, bool parse_special,
+                           std::vector<Token>& out) const {
     NormalText normal{std::move(text), at_start};
     if (parts_.normalizer) parts_.normalizer->apply(normal);
     if (!parts_.added.any(true)) {
@@ -67,13 +69,15 @@ void Pipeline::encode_text(std::string text, bool at_start, bool parse_special, 
         if (s.token >= 0) {
             out.push_back(s.token);
         } else {
-            encode_words(std::string_view(normal.text).substr(s.begin, s.end - s.begin), normal.at_start && s.begin == 0, out);
+            encode_words(std::string_view(normal.text).substr(s.begin, s.end - s.begin),
+                         normal.at_start && s.begin == 0, out);
         }
     }
 }
 
 std::vector<Token> Pipeline::encode(std::string_view text, EncodeOptions options) const {
-    if (text.size() > kMaxText) fail(ErrorKind::usage, "text of {} bytes: more than {} cannot be tokenized", text.size(), kMaxText);
+    if (text.size() > kMaxText)
+        fail(ErrorKind::usage, "text of {} bytes: more than {} cannot be tokenized", text.size(), kMaxText);
     std::string repaired;
     if (!is_valid_utf8(text)) text = repaired = repair_utf8(text);
     std::vector<Token> out;
@@ -121,7 +125,9 @@ std::optional<Token> Pipeline::find(std::string_view piece) const {
     return id < 0 ? std::nullopt : std::optional<Token>(id);
 }
 
-std::int64_t Pipeline::vocab_size() const { return std::max(parts_.model->vocab().id_end(), parts_.added.id_end()); }
+std::int64_t Pipeline::vocab_size() const {
+    return std::max(parts_.model->vocab().id_end(), parts_.added.id_end());
+}
 
 bool Pipeline::is_special(Token token) const {
     bool known = false;

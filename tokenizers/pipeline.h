@@ -1,4 +1,5 @@
-// The tokenizer itself: added tokens are cut out, the rest is normalized, cut into words, and encoded word by word.
+// The tokenizer itself: added tokens are cut out, the rest is normalized, cut into words, and encoded word by
+// word.
 #pragma once
 
 #include <memory>
@@ -20,10 +21,10 @@ struct TokenizerSpec;
 
 /// What the files beside tokenizer.json say.
 struct TokenizerExtras {
-    std::optional<std::string> bos, eos;       // spellings
-    std::vector<AddedToken> added;             // on top of tokenizer.json's
-    bool clean_up = false;                     // clean_up_tokenization_spaces
-    bool replaces_post_processor = false;      // by [before] sequence [after]
+    std::optional<std::string> bos, eos;   // spellings
+    std::vector<AddedToken> added;         // on top of tokenizer.json's
+    bool clean_up = false;                 // clean_up_tokenization_spaces
+    bool replaces_post_processor = false;  // by [before] sequence [after]
     std::optional<std::string> before, after;
 };
 

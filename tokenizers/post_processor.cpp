@@ -43,7 +43,8 @@ void PostProcessor::parse(const JsonNode& node) {
             for (const JsonNode& id : known.get("ids").items()) out.push_back(token_id(id));
         } else {
             const JsonNode sequence = piece.get("Sequence");
-            if (sequence.string("id") != "A") sequence.unsupported("a second sequence in the template of one");
+            if (sequence.string("id") != "A")
+                sequence.unsupported("a second sequence in the template of one");
             out.push_back(kSequence);
         }
         if (out.size() > 1024) node.unsupported("a template of more than 1024 tokens");

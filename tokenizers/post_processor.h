@@ -1,4 +1,5 @@
-// The "post_processor" section of tokenizer.json for a single sequence: which special tokens go around the ids.
+// The "post_processor" section of tokenizer.json for a single sequence: which special tokens go around the
+// ids.
 #pragma once
 
 #include <utility>

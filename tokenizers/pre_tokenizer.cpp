@@ -23,7 +23,9 @@ class SequencePreTokenizer : public PreTokenizer {
     void apply(Words& words) const override {
         for (const auto& part : parts_) part->apply(words);
     }
-    bool ends_in_byte_level() const override { return !parts_.empty() && parts_.back()->ends_in_byte_level(); }
+    bool ends_in_byte_level() const override {
+        return !parts_.empty() && parts_.back()->ends_in_byte_level();
+    }
     void leave_bytes() override { parts_.back()->leave_bytes(); }
 
   private:
@@ -38,7 +40,8 @@ void isolate(Words& words, Matcher matcher) {
         const std::string_view text = words.view(word);
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t end = matcher(text, at);
-            out.push_back({static_cast<std::uint32_t>(word.begin + at), static_cast<std::uint32_t>(word.begin + end)});
+            out.push_back(
+                {static_cast<std::uint32_t>(word.begin + at), static_cast<std::uint32_t>(word.begin + end)});
             at = end;
         }
     }
@@ -95,8 +98,10 @@ class Split : public PreTokenizer {
         } else {
             pattern.need(false, "String or Regex");
         }
-        // All parts of the text are matches, so the behaviours that only look at what is no match keep each match whole.
-        const bool whole = behavior_ == SplitBehavior::isolated || (behavior_ == SplitBehavior::removed && invert_);
+        // All parts of the text are matches, so the behaviours that only look at what is no match keep each
+        // match whole.
+        const bool whole =
+            behavior_ == SplitBehavior::isolated || (behavior_ == SplitBehavior::removed && invert_);
         if (whole) matcher_ = find_matcher(regex);
         if (!matcher_) regex_.emplace(regex, pattern.where());
     }
@@ -189,11 +194,13 @@ class Metaspace : public PreTokenizer {
             first = false;
         });
         if (!split_) return;
-        split_words(words, SplitBehavior::merged_with_next, false, [this](std::string_view word, auto&& match) {
-            for (std::size_t at = word.find(mark_); at != std::string_view::npos; at = word.find(mark_, at + mark_.size())) {
-                match(at, at + mark_.size());
-            }
-        });
+        split_words(words, SplitBehavior::merged_with_next, false,
+                    [this](std::string_view word, auto&& match) {
+                        for (std::size_t at = word.find(mark_); at != std::string_view::npos;
+                             at = word.find(mark_, at + mark_.size())) {
+                            match(at, at + mark_.size());
+                        }
+                    });
     }
 
   private:
@@ -215,10 +222,12 @@ std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const JsonNode& node) {
     if (type == "WhitespaceSplit") return std::make_unique<CharSplit>(is_space, SplitBehavior::removed);
     if (type == "Digits") {
         const bool single = node.boolean("individual_digits");
-        return std::make_unique<CharSplit>(is_number, single ? SplitBehavior::isolated : SplitBehavior::contiguous);
+        return std::make_unique<CharSplit>(is_number,
+                                           single ? SplitBehavior::isolated : SplitBehavior::contiguous);
     }
     if (type == "Punctuation") {
-        const auto behavior = node.has("behavior") ? parse_behavior(node.get("behavior")) : SplitBehavior::isolated;
+        const auto behavior =
+            node.has("behavior") ? parse_behavior(node.get("behavior")) : SplitBehavior::isolated;
         return std::make_unique<CharSplit>(is_punctuation, behavior);
     }
     node.unsupported("pre_tokenizer \"" + type + "\"");

@@ -1,5 +1,6 @@
-// Sentencepiece's precompiled character map: a double-array trie over UTF-8 and the replacements it points to.
-// Layout: u32 bytes of the trie, the trie's u32 units (darts-clone), replacements that each end in NUL; little-endian.
+// Sentencepiece's precompiled character map: a double-array trie over UTF-8 and the replacements it points
+// to. Layout: u32 bytes of the trie, the trie's u32 units (darts-clone), replacements that each end in NUL;
+// little-endian.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,9 @@ class CharsMap {
     /// The shortest or longest entry that starts `text`.
     std::optional<Match> match(std::string_view text, bool longest) const;
 
-    /// As the tokenizers library applies the map: grapheme clusters of less than 6 bytes are looked up whole, else
-    /// character by character; of several entries that start the piece the shortest counts and replaces all of it.
+    /// As the tokenizers library applies the map: grapheme clusters of less than 6 bytes are looked up whole,
+    /// else character by character; of several entries that start the piece the shortest counts and replaces
+    /// all of it.
     std::string normalize_graphemes(std::string_view text) const;
 
   private:

@@ -47,7 +47,8 @@ std::string message(int code) {
 Regex::Regex(std::string_view pattern, const std::string& where)
     : pattern_(pattern), where_(where), code_(std::make_unique<Code>()) {
     if (!is_valid_utf8(pattern)) fail(ErrorKind::corrupt, "{}: regular expression is not UTF-8", where);
-    if (pattern.size() > 65536) fail(ErrorKind::unsupported, "{}: regular expression of {} bytes", where, pattern.size());
+    if (pattern.size() > 65536)
+        fail(ErrorKind::unsupported, "{}: regular expression of {} bytes", where, pattern.size());
     const std::string translated = translate_regex(pattern, where);
     int error = 0;
     PCRE2_SIZE at = 0;
@@ -63,22 +64,26 @@ Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
 
-void Regex::each_match(std::string_view text, const std::function<void(std::size_t, std::size_t)>& found) const {
+void Regex::each_match(std::string_view text,
+                       const std::function<void(std::size_t, std::size_t)>& found) const {
     MatchState state(code_->code);
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
     std::size_t from = 0;
     std::size_t last_end = std::string_view::npos;
     while (from <= text.size()) {
-        int rc = pcre2_match(code_->code, subject, text.size(), from, PCRE2_NO_UTF_CHECK, state.data, state.context);
-        if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
-            rc = pcre2_match(code_->code, subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, state.data,
+        int rc = pcre2_match(code_->code, subject, text.size(), from, PCRE2_NO_UTF_CHECK, state.data,
                              state.context);
+        if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+            rc = pcre2_match(code_->code, subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                             state.data, state.context);
         }
         if (rc == PCRE2_ERROR_NOMATCH) return;
-        if (rc < 0) fail(ErrorKind::runtime, "{}: regular expression \"{}\": {}", where_, pattern_, message(rc));
+        if (rc < 0)
+            fail(ErrorKind::runtime, "{}: regular expression \"{}\": {}", where_, pattern_, message(rc));
         const PCRE2_SIZE* range = pcre2_get_ovector_pointer(state.data);
         const std::size_t begin = range[0], end = range[1];
-        if (end < begin) fail(ErrorKind::unsupported, "{}: regular expression \"{}\" moves its start", where_, pattern_);
+        if (end < begin)
+            fail(ErrorKind::unsupported, "{}: regular expression \"{}\" moves its start", where_, pattern_);
         if (begin == end) {
             if (end != last_end) found(begin, end);
             if (end == text.size()) return;

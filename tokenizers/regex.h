@@ -9,7 +9,8 @@
 
 namespace tinyllm {
 
-/// The PCRE2 form of an Oniguruma pattern (UTF-8, Ruby syntax). Throws Error(unsupported); `where` names the file and node.
+/// The PCRE2 form of an Oniguruma pattern (UTF-8, Ruby syntax). Throws Error(unsupported); `where` names the
+/// file and node.
 std::string translate_regex(std::string_view pattern, const std::string& where);
 
 class Regex {
@@ -20,8 +21,8 @@ class Regex {
     Regex(Regex&&) noexcept;
     Regex& operator=(Regex&&) noexcept;
 
-    /// Calls `found(begin, end)` for the successive matches in `text`, which must be valid UTF-8. As in Oniguruma's own
-    /// scan, an empty match right behind the previous match is passed over.
+    /// Calls `found(begin, end)` for the successive matches in `text`, which must be valid UTF-8. As in
+    /// Oniguruma's own scan, an empty match right behind the previous match is passed over.
     void each_match(std::string_view text, const std::function<void(std::size_t, std::size_t)>& found) const;
 
     const std::string& pattern() const { return pattern_; }

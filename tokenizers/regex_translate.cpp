@@ -1,5 +1,5 @@
-// Oniguruma's Ruby syntax to PCRE2. What differs: \s, \w, \h, \uHHHH, classes inside classes, &&, and "{n,m}+", which
-// repeats instead of being possessive.
+// Oniguruma's Ruby syntax to PCRE2. What differs: \s, \w, \h, \uHHHH, classes inside classes, &&, and
+// "{n,m}+", which repeats instead of being possessive.
 #include "engine/fail.h"
 #include "tokenizers/regex.h"
 
@@ -8,12 +8,15 @@ namespace {
 
 // White_Space and its complement; PCRE2's own \s has U+180E as well.
 constexpr std::string_view kSpace =
-    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
+    "3000}";
 constexpr std::string_view kNotSpace =
-    "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"
+    "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-"
+    "\\x{2027}"
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{d7ff}\\x{e000}-\\x{10ffff}";
 constexpr std::string_view kWord =
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}"
+    "-\\x{1f189}";
 
 class Translator {
   public:
@@ -52,10 +55,12 @@ class Translator {
     /// Options: (?m) is "dot matches line breaks" there and "anchors at lines" here.
     void group() {
         std::size_t end = at_ + 2;
-        while (end < in_.size() && std::string_view("imxsDPSWadu-").find(in_[end]) != std::string_view::npos) ++end;
+        while (end < in_.size() && std::string_view("imxsDPSWadu-").find(in_[end]) != std::string_view::npos)
+            ++end;
         const std::string_view options = in_.substr(at_ + 2, end - at_ - 2);
         const bool is_options = end < in_.size() && (in_[end] == ':' || in_[end] == ')');
-        if (is_options && options.find_first_not_of("i-") != std::string_view::npos) refuse("this group option");
+        if (is_options && options.find_first_not_of("i-") != std::string_view::npos)
+            refuse("this group option");
         out_ += "(?";
         at_ += 2;
     }
@@ -191,7 +196,9 @@ class Translator {
 
 }  // namespace
 
-std::string translate_regex(std::string_view pattern, const std::string& where) { return Translator(pattern, where).run(); }
+std::string translate_regex(std::string_view pattern, const std::string& where) {
+    return Translator(pattern, where).run();
+}
 
 std::string escape_regex(std::string_view text) {
     std::string out;

@@ -36,7 +36,8 @@ class Message {
                 return true;
             }
             default:
-                fail(ErrorKind::corrupt, "{}: byte {}: wire type {} is none of protobuf's", file_, at_, tag & 7);
+                fail(ErrorKind::corrupt, "{}: byte {}: wire type {} is none of protobuf's", file_, at_,
+                     tag & 7);
         }
     }
     int field() const { return field_; }
@@ -57,7 +58,8 @@ class Message {
     }
     std::string_view take(std::uint64_t size) {
         if (size > bytes_.size() - at_) {
-            fail(ErrorKind::corrupt, "{}: byte {}: a field of {} bytes where {} are left", file_, at_, size, bytes_.size() - at_);
+            fail(ErrorKind::corrupt, "{}: byte {}: a field of {} bytes where {} are left", file_, at_, size,
+                 bytes_.size() - at_);
         }
         const std::string_view part = bytes_.substr(at_, static_cast<std::size_t>(size));
         at_ += static_cast<std::size_t>(size);
@@ -81,7 +83,8 @@ void read_piece(std::string_view bytes, const std::string& file, SpPieces& piece
         if (m.field() == 2) score = m.real();
         if (m.field() == 3) type = m.number();
     }
-    if (type < 1 || type > 6) fail(ErrorKind::corrupt, "{}: piece {}: type {} is unknown", file, pieces.size(), type);
+    if (type < 1 || type > 6)
+        fail(ErrorKind::corrupt, "{}: piece {}: type {} is unknown", file, pieces.size(), type);
     pieces.text.push_back(std::move(text));
     pieces.score.push_back(score);
     pieces.type.push_back(static_cast<PieceType>(type));
@@ -93,7 +96,8 @@ SentencepieceModel parse_sentencepiece(std::string_view bytes, const std::string
     SentencepieceModel model;
     for (Message m(bytes, file); m.next();) {
         if (m.field() == 1) {
-            if (model.pieces.size() > static_cast<std::size_t>(Vocab::kMaxId)) fail(ErrorKind::corrupt, "{}: too many pieces", file);
+            if (model.pieces.size() > static_cast<std::size_t>(Vocab::kMaxId))
+                fail(ErrorKind::corrupt, "{}: too many pieces", file);
             read_piece(m.data(), file, model.pieces);
         } else if (m.field() == 2) {
             for (Message t(m.data(), file); t.next();) {
@@ -114,8 +118,8 @@ SentencepieceModel parse_sentencepiece(std::string_view bytes, const std::string
     return model;
 }
 
-std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& model, const HfTokenizerFiles& files,
-                                                     const std::string& file) {
+std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& model,
+                                                     const HfTokenizerFiles& files, const std::string& file) {
     if (model.model_type != 2) {
         static const char* const kNames[] = {"0", "unigram", "BPE", "word", "char"};
         const int type = model.model_type;
@@ -142,13 +146,15 @@ std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& m
 
     SpNormalizerOptions rules;
     rules.chars = CharsMap::from_bytes(model.chars_map, file);
-    rules.dummy_prefix = files.flag("add_prefix_space", model.dummy_prefix);
     rules.only_at_start = !files.flag("legacy", true);
+    // Without "legacy" the class puts the prefix there itself, whatever the model says.
+    rules.dummy_prefix = files.flag("add_prefix_space", model.dummy_prefix || rules.only_at_start);
     rules.remove_extra_spaces = model.remove_extra_spaces;
     rules.escape_spaces = model.escape_spaces;
     rules.space_as_suffix = model.space_as_suffix;
 
-    const bool strip = rules.dummy_prefix && !rules.space_as_suffix;
+    const bool strip =
+        files.flag("add_prefix_space", files.tokenizer_config.is_object() || model.dummy_prefix);
     PipelineParts parts;
     parts.normalizer = std::make_unique<SpNormalizer>(std::move(rules), bpe->user_defined());
     parts.decoder = make_sentencepiece_decoder(strip, file);
@@ -180,7 +186,8 @@ std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& m
         one.push_back(id);
         return one;
     };
-    parts.post_processor = PostProcessor(ids("add_bos_token", true, extras.bos), ids("add_eos_token", false, extras.eos));
+    parts.post_processor =
+        PostProcessor(ids("add_bos_token", true, extras.bos), ids("add_eos_token", false, extras.eos));
     return std::make_shared<Pipeline>(std::move(parts), extras);
 }
 

@@ -25,10 +25,11 @@ struct SentencepieceModel {
 /// Throws Error(corrupt) naming `file`.
 SentencepieceModel parse_sentencepiece(std::string_view bytes, const std::string& file);
 
-/// The plain ids are sentencepiece's. Special tokens as transformers' LlamaTokenizer has them: control pieces and the unknown
-/// piece written in the text are cut out; with "legacy" (the default) every section between them gets the dummy prefix, without
-/// only the start of the text; add_bos_token (default true) and add_eos_token put bos and eos around.
-std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& model, const HfTokenizerFiles& files,
-                                                     const std::string& file);
+/// The plain ids are sentencepiece's. Special tokens as transformers' LlamaTokenizer has them: control pieces
+/// and the unknown piece written in the text are cut out; with "legacy" (the default) every section between
+/// them gets the dummy prefix, without only the start of the text; add_bos_token (default true) and
+/// add_eos_token put bos and eos around.
+std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& model,
+                                                     const HfTokenizerFiles& files, const std::string& file);
 
 }  // namespace tinyllm

@@ -12,9 +12,9 @@
 namespace tinyllm {
 
 struct SpBpe::Symbol {
-    std::string_view text;      // empty once merged into its left neighbour
+    std::string_view text;  // empty once merged into its left neighbour
     std::uint32_t before, next;
-    bool frozen;                // a user-defined piece
+    bool frozen;  // a user-defined piece
 };
 
 struct SpBpe::Work {
@@ -48,7 +48,8 @@ SpBpe::SpBpe(const SpPieces& pieces, const SpBpeOptions& options, const std::str
         if (!is_valid_utf8(text)) fail(ErrorKind::corrupt, "{}: piece {} is not UTF-8", file, i);
         vocab_.add(text, static_cast<std::int64_t>(i), file);
         unused_[i] = type == PieceType::unused && !options.match_any_type;
-        const bool plain = type == PieceType::normal || type == PieceType::user_defined || type == PieceType::unused;
+        const bool plain =
+            type == PieceType::normal || type == PieceType::user_defined || type == PieceType::unused;
         if ((plain || options.match_any_type) && !text.empty()) {
             matched_.add(text, static_cast<std::int64_t>(i), file);
             bool other = false;
@@ -123,7 +124,8 @@ void SpBpe::encode_part(std::string_view part, std::vector<Token>& out) const {
         const auto index = static_cast<std::uint32_t>(work.symbols.size());
         const bool frozen = found.value >= 0 && found.begin == at;
         const std::size_t size = frozen ? found.end - found.begin : char_size(part[at]);
-        work.symbols.push_back({part.substr(at, size), index == 0 ? Work::kEnd : index - 1, index + 1, frozen});
+        work.symbols.push_back(
+            {part.substr(at, size), index == 0 ? Work::kEnd : index - 1, index + 1, frozen});
         at += size;
         if (frozen || (found.value >= 0 && found.begin < at)) found = user_defined_.find(part, at);
     }
@@ -134,7 +136,8 @@ void SpBpe::encode_part(std::string_view part, std::vector<Token>& out) const {
         work.queue.pop();
         Symbol& left = work.symbols[pair.left];
         Symbol& right = work.symbols[pair.right];
-        if (left.text.empty() || right.text.empty() || left.text.size() + right.text.size() != pair.size) continue;
+        if (left.text.empty() || right.text.empty() || left.text.size() + right.text.size() != pair.size)
+            continue;
         left.text = {left.text.data(), pair.size};
         right.text = {};
         left.next = right.next;

@@ -1,6 +1,7 @@
-// Sentencepiece's BPE: neighbours whose joint text is a piece are merged, highest score first, the leftmost of equals.
-// Unlike bpe.h there is no list of merges: any two neighbours may form a piece, also of characters that are none.
-// Sources: https://github.com/google/sentencepiece, src/bpe_model.cc; llama.cpp, src/llama-vocab.cpp.
+// Sentencepiece's BPE: neighbours whose joint text is a piece are merged, highest score first, the leftmost
+// of equals. Unlike bpe.h there is no list of merges: any two neighbours may form a piece, also of characters
+// that are none. Sources: https://github.com/google/sentencepiece, src/bpe_model.cc; llama.cpp,
+// src/llama-vocab.cpp.
 #pragma once
 
 #include <array>
@@ -15,7 +16,14 @@
 namespace tinyllm {
 
 /// The values are those of the two file formats.
-enum class PieceType : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+enum class PieceType : std::uint8_t {
+    normal = 1,
+    unknown = 2,
+    control = 3,
+    user_defined = 4,
+    unused = 5,
+    byte = 6
+};
 
 struct SpPieces {
     std::vector<std::string> text;
@@ -26,8 +34,8 @@ struct SpPieces {
 
 struct SpBpeOptions {
     bool byte_fallback = true;
-    bool match_any_type = false;      ///< llama.cpp: control and byte pieces form from text as well
-    bool user_defined_first = true;   ///< user-defined pieces are found before anything is merged
+    bool match_any_type = false;     ///< llama.cpp: control and byte pieces form from text as well
+    bool user_defined_first = true;  ///< user-defined pieces are found before anything is merged
     Token unk = -1;
 };
 
@@ -48,8 +56,8 @@ class SpBpe : public TokenModel {
     void offer(Work& work, std::uint32_t left, std::uint32_t right) const;
     void put(const Work& work, std::string_view text, std::vector<Token>& out) const;
 
-    Vocab vocab_;      // every piece
-    Vocab matched_;    // those that text can become
+    Vocab vocab_;    // every piece
+    Vocab matched_;  // those that text can become
     std::vector<float> score_;
     std::vector<bool> unused_;
     SpBpeOptions options_;

@@ -49,7 +49,8 @@ void SpNormalizer::apply(NormalText& normal) const {
             if (!options_.remove_extra_spaces) after_space = false;
         }
         if (options_.remove_extra_spaces) {
-            while (out.size() >= space.size() && out.compare(out.size() - space.size(), space.size(), space) == 0) {
+            while (out.size() >= space.size() &&
+                   out.compare(out.size() - space.size(), space.size(), space) == 0) {
                 out.resize(out.size() - space.size());
             }
         }

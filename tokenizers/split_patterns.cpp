@@ -7,7 +7,8 @@
 
 namespace tinyllm {
 
-const std::string_view kGpt2Pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+const std::string_view kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 const std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 const std::string_view kQwen2Pattern =
@@ -117,7 +118,8 @@ std::size_t match_cl100k(std::string_view text, std::size_t at) {
         if (second.kind == CharClass::letter) return run(text, second.end, CharClass::letter);
     }
     std::size_t marks = first.kind == CharClass::other ? at : text.size();
-    if (c == ' ' && first.end < text.size() && look(text, first.end).kind == CharClass::other) marks = first.end;
+    if (c == ' ' && first.end < text.size() && look(text, first.end).kind == CharClass::other)
+        marks = first.end;
     if (marks < text.size()) {
         std::size_t end = run(text, marks, CharClass::other);
         while (end < text.size() && (text[end] == '\r' || text[end] == '\n')) ++end;

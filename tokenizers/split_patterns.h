@@ -1,5 +1,5 @@
-// Hand-written matchers for the regular expressions that most byte-level tokenizers split by. Each equals its pattern on
-// every text; tests compare them with the regular expressions themselves.
+// Hand-written matchers for the regular expressions that most byte-level tokenizers split by. Each equals its
+// pattern on every text; tests compare them with the regular expressions themselves.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,8 @@
 
 namespace tinyllm {
 
-/// The end of the match that starts at `at` < text.size(). These patterns match everywhere and never match nothing.
+/// The end of the match that starts at `at` < text.size(). These patterns match everywhere and never match
+/// nothing.
 using Matcher = std::size_t (*)(std::string_view text, std::size_t at);
 
 /// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+

@@ -20,7 +20,8 @@ SplitBehavior parse_behavior(const JsonNode& node);
 /// Appends the spans that remain of `parts`, which cover one word without gaps.
 void join_parts(const std::vector<Part>& parts, SplitBehavior behavior, std::vector<Span>& out);
 
-/// Cuts every word. `find(word, match)` calls `match(begin, end)` for each delimiter, in order, positions relative to the word.
+/// Cuts every word. `find(word, match)` calls `match(begin, end)` for each delimiter, in order, positions
+/// relative to the word.
 template <typename Find>
 void split_words(Words& words, SplitBehavior behavior, bool invert, Find&& find) {
     std::vector<Span> out;
@@ -30,7 +31,8 @@ void split_words(Words& words, SplitBehavior behavior, bool invert, Find&& find)
         parts.clear();
         std::uint32_t done = word.begin;
         find(words.view(word), [&](std::size_t begin, std::size_t end) {
-            const auto b = static_cast<std::uint32_t>(word.begin + begin), e = static_cast<std::uint32_t>(word.begin + end);
+            const auto b = static_cast<std::uint32_t>(word.begin + begin),
+                       e = static_cast<std::uint32_t>(word.begin + end);
             if (done != b) parts.push_back({{done, b}, invert});
             parts.push_back({{b, e}, !invert});
             done = e;
@@ -38,7 +40,8 @@ void split_words(Words& words, SplitBehavior behavior, bool invert, Find&& find)
         if (done != word.end) parts.push_back({{done, word.end}, invert});
         join_parts(parts, behavior, out);
     }
-    if (words.at_start && (out.empty() || words.spans.empty() || out[0].begin != words.spans[0].begin)) words.at_start = false;
+    if (words.at_start && (out.empty() || words.spans.empty() || out[0].begin != words.spans[0].begin))
+        words.at_start = false;
     words.spans = std::move(out);
 }
 

@@ -14,7 +14,9 @@ class Reader {
 
     bool null() { return scalar(json(nullptr)); }
     bool boolean(bool value) { return scalar(json(value)); }
-    bool number_integer(json::number_integer_t value) { return number(value, static_cast<double>(value), json(value)); }
+    bool number_integer(json::number_integer_t value) {
+        return number(value, static_cast<double>(value), json(value));
+    }
     bool number_unsigned(json::number_unsigned_t value) {
         const bool fits = value <= static_cast<json::number_unsigned_t>(INT64_MAX);
         return number(fits ? static_cast<std::int64_t>(value) : -1, static_cast<double>(value), json(value));
@@ -107,7 +109,8 @@ class Reader {
         }
     }
     bool wrong(std::string_view what) {
-        error_ = fmt::format("{} where model.{} cannot have one", what, list_ == List::merges ? "merges" : "vocab");
+        error_ = fmt::format("{} where model.{} cannot have one", what,
+                             list_ == List::merges ? "merges" : "vocab");
         return false;
     }
     bool number(std::int64_t value, double as_double, json&& node) {
@@ -128,11 +131,13 @@ class Reader {
         if (line.rfind("#version", 0) == 0) return true;
         const std::size_t space = line.find(' ');
         if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
-            error_ = fmt::format("model.merges[{}]: expected two tokens, found \"{}\"", spec_.merges.size(), line);
+            error_ =
+                fmt::format("model.merges[{}]: expected two tokens, found \"{}\"", spec_.merges.size(), line);
             return false;
         }
         const std::string_view both(line);
-        spec_.merges.push_back({spec_.add_text(both.substr(0, space)), spec_.add_text(both.substr(space + 1))});
+        spec_.merges.push_back(
+            {spec_.add_text(both.substr(0, space)), spec_.add_text(both.substr(space + 1))});
         return true;
     }
 
@@ -187,8 +192,10 @@ TokenizerSpec parse_tokenizer_json(std::string_view text, const std::string& fil
     spec.text.reserve(text.size() / 2);
     Reader reader(spec);
     const bool ok = json::sax_parse(text.begin(), text.end(), &reader);
-    if (!ok) fail(ErrorKind::corrupt, "{}: {}", file, reader.error().empty() ? "not valid JSON" : reader.error());
-    if (!spec.root.is_object()) fail(ErrorKind::corrupt, "{}: expected a JSON object, found {}", file, spec.root.type_name());
+    if (!ok)
+        fail(ErrorKind::corrupt, "{}: {}", file, reader.error().empty() ? "not valid JSON" : reader.error());
+    if (!spec.root.is_object())
+        fail(ErrorKind::corrupt, "{}: expected a JSON object, found {}", file, spec.root.type_name());
     return spec;
 }
 

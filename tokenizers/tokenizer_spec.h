@@ -1,5 +1,5 @@
-// tokenizer.json as read: the small sections as JSON, vocabulary and merges as flat lists (as JSON they would take several
-// times the memory and the time).
+// tokenizer.json as read: the small sections as JSON, vocabulary and merges as flat lists (as JSON they would
+// take several times the memory and the time).
 #pragma once
 
 #include <cstdint>

@@ -53,12 +53,14 @@ const std::array<CharClass, kTabled>& table() {
 
 }  // namespace
 
-CharClass char_class(char32_t code) { return code < kTabled ? table()[code] : classify(code); }
+CharClass char_class(char32_t code) {
+    return code < kTabled ? table()[code] : classify(code);
+}
 
 bool is_punctuation(char32_t code) {
     if (code < 0x80) {
-        return (code >= 0x21 && code <= 0x2F) || (code >= 0x3A && code <= 0x40) || (code >= 0x5B && code <= 0x60) ||
-               (code >= 0x7B && code <= 0x7E);
+        return (code >= 0x21 && code <= 0x2F) || (code >= 0x3A && code <= 0x40) ||
+               (code >= 0x5B && code <= 0x60) || (code >= 0x7B && code <= 0x7E);
     }
     const int category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
     return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
@@ -91,11 +93,12 @@ std::string normalize(std::string_view text, NormalForm form) {
     options |= form == NormalForm::nfc || form == NormalForm::nfkc ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
     if (form == NormalForm::nfkc || form == NormalForm::nfkd) options |= UTF8PROC_COMPAT;
     utf8proc_uint8_t* result = nullptr;
-    const utf8proc_ssize_t size =
-        utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                     &result, static_cast<utf8proc_option_t>(options));
+    const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                               static_cast<utf8proc_ssize_t>(text.size()), &result,
+                                               static_cast<utf8proc_option_t>(options));
     const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(result, &std::free);
-    if (size < 0) fail(ErrorKind::runtime, "Unicode normalization of {} bytes: {}", text.size(), utf8proc_errmsg(size));
+    if (size < 0)
+        fail(ErrorKind::runtime, "Unicode normalization of {} bytes: {}", text.size(), utf8proc_errmsg(size));
     return std::string(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
 }
 

@@ -11,9 +11,15 @@ enum class CharClass : unsigned char { other, letter, number, space };
 /// \p{L}, \p{N}, White_Space, or none of them.
 CharClass char_class(char32_t code);
 
-inline bool is_letter(char32_t code) { return char_class(code) == CharClass::letter; }
-inline bool is_number(char32_t code) { return char_class(code) == CharClass::number; }
-inline bool is_space(char32_t code) { return char_class(code) == CharClass::space; }
+inline bool is_letter(char32_t code) {
+    return char_class(code) == CharClass::letter;
+}
+inline bool is_number(char32_t code) {
+    return char_class(code) == CharClass::number;
+}
+inline bool is_space(char32_t code) {
+    return char_class(code) == CharClass::space;
+}
 
 bool is_punctuation(char32_t code);  ///< ASCII punctuation and \p{P}
 bool is_mark(char32_t code);         ///< \p{M}

@@ -72,7 +72,9 @@ void append_utf8(std::string& out, char32_t code) {
     }
 }
 
-bool is_ascii(std::string_view text) { return ascii_prefix(text.data(), text.size()) == text.size(); }
+bool is_ascii(std::string_view text) {
+    return ascii_prefix(text.data(), text.size()) == text.size();
+}
 
 bool is_valid_utf8(std::string_view text) {
     const auto* p = reinterpret_cast<const unsigned char*>(text.data());

@@ -35,8 +35,8 @@ void append_utf8(std::string& out, char32_t code);
 bool is_ascii(std::string_view text);
 bool is_valid_utf8(std::string_view text);
 
-/// Each maximal invalid part becomes one U+FFFD (Unicode 3.9, "substitution of maximal subparts"), as Python's
-/// errors='replace' and Rust's from_utf8_lossy have it.
+/// Each maximal invalid part becomes one U+FFFD (Unicode 3.9, "substitution of maximal subparts"), as
+/// Python's errors='replace' and Rust's from_utf8_lossy have it.
 std::string repair_utf8(std::string_view text);
 
 /// How many bytes at the end begin a character that more bytes could complete.

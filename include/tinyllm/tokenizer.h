@@ -37,8 +37,8 @@ class TINYLLM_API Tokenizer {
   public:
     virtual ~Tokenizer() = default;
 
-    /// From a Hugging Face folder (tokenizer.json, vocab.json + merges.txt or tokenizer.model) or a .gguf file.
-    /// Throws Error: not_found, unsupported (names the node), corrupt.
+    /// From a Hugging Face folder (tokenizer.json, vocab.json + merges.txt or tokenizer.model) or a .gguf
+    /// file. Throws Error: not_found, unsupported (names the node), corrupt.
     static std::shared_ptr<const Tokenizer> load(const std::string& path);
 
     /// Ids as the reference tokenizer gives them. `text` is any bytes; invalid UTF-8 reads as U+FFFD.
@@ -62,11 +62,12 @@ class TINYLLM_API Tokenizer {
     virtual bool is_special(Token token) const = 0;
 };
 
-/// Decodes a growing sequence piece by piece and never emits half a character. All it gives out, joined, is what
-/// Tokenizer::decode gives for the whole sequence. The tokenizer must outlive it.
+/// Decodes a growing sequence piece by piece and never emits half a character. All it gives out, joined, is
+/// what Tokenizer::decode gives for the whole sequence. The tokenizer must outlive it.
 class TINYLLM_API StreamDecoder {
   public:
-    explicit StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options = {}) : stream_(tokenizer.stream(options)) {}
+    explicit StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options = {})
+        : stream_(tokenizer.stream(options)) {}
 
     /// The text that is final since `token`; empty while later tokens may still change it.
     std::string append(Token token) { return stream_->append(token); }

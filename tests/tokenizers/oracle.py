@@ -89,7 +89,7 @@ def random_text(rng):
 
 def save(folder, tokenizer, config=None, model_type=None):
     os.makedirs(folder, exist_ok=True)
-    tokenizer.save(f"{folder}/tokenizer.json")
+    tokenizer.save(f"{folder}/tokenizer.json", pretty=False)
     if config is not None:
         json.dump(config, open(f"{folder}/tokenizer_config.json", "w"))
     if model_type:

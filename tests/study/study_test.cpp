@@ -15,6 +15,7 @@
 #include "tools/eval/rows_file.h"
 #include "tools/log.h"
 #include "tools/output.h"
+#include "tools/study/compare.h"
 #include "tools/study/report.h"
 #include "tools/study/runner.h"
 #include "tools/study/summary.h"
@@ -298,6 +299,29 @@ TEST_F(Study, OnlyAndSkipChooseCells) {
     EXPECT_EQ(chosen, 2u);
     options_.only = {"nothing"};
     EXPECT_THROW(make_plan(options_), Error);
+}
+
+TEST_F(Study, ComparesTwoStudies) {
+    run();
+    const Summary a = read_summary(options_.output);
+    options_.output = (folder_ / "second").string();
+    run();
+    const Summary b = read_summary(options_.output);
+    const tinyllm::Table table = compare_studies(a, b);
+    ASSERT_EQ(table.rows.size(), 8u);
+    EXPECT_EQ(table.rows[0].at("difference"), 0.0);
+    EXPECT_EQ(table.rows[0].at("p"), 1.0);
+    options_.limit = 10;
+    options_.output = (folder_ / "third").string();
+    run();
+    EXPECT_THROW(compare_studies(a, read_summary(options_.output)), Error);
+}
+
+TEST(Compare, McNemarExact) {
+    EXPECT_DOUBLE_EQ(mcnemar(0, 0), 1);
+    EXPECT_NEAR(mcnemar(1, 9), 22.0 / 1024, 1e-12);  // 2 (1 + 10) / 2^10
+    EXPECT_NEAR(mcnemar(5, 5), 1, 1e-12);
+    EXPECT_NEAR(mcnemar(0, 2000), 0, 1e-300);
 }
 
 TEST(Front, KeepsWhatNoOtherBeats) {

@@ -8,6 +8,7 @@
 #include "tools/log.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/study/compare.h"
 #include "tools/study/report.h"
 #include "tools/study/runner.h"
 
@@ -100,7 +101,20 @@ std::function<int()> add(CLI::App& app) {
     CLI::App* again = app.add_subcommand("report", "Write the report again from the journals");
     again->fallthrough();
     again->add_option("folder", *folder, "results folder; default: --output");
-    return [options, again, folder] {
+    auto sides = std::make_shared<std::pair<std::string, std::string>>();
+    auto output = std::make_shared<OutputOptions>();
+    CLI::App* both =
+        app.add_subcommand("compare", "Two studies question by question: paired differences per cell");
+    both->add_option("a", sides->first, "results folder")->required();
+    both->add_option("b", sides->second, "results folder")->required();
+    add_output_options(*both, *output);
+    return [options, again, folder, both, sides, output] {
+        if (both->parsed()) {
+            const study::Summary a = study::read_summary(sides->first),
+                                 b = study::read_summary(sides->second);
+            deliver(*output, render(study::compare_studies(a, b), output->format));
+            return 0;
+        }
         if (again->parsed()) return report(folder->empty() ? options->output : *folder);
         return run(*options);
     };

@@ -157,9 +157,6 @@ Json tinyllm_json(const RunOptions& options, const std::string& path, const Mode
 void write_output(const RunOptions& options, const Json& results, const std::vector<TaskRun>& runs,
                   const std::vector<TaskWork>& work) {
     const fs::path folder(options.output.path);
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) fail(ErrorKind::runtime, "{}: cannot be created: {}", folder.string(), error.message());
     for (std::size_t i = 0; options.log_samples && i < runs.size(); ++i) {
         std::string lines;
         for (std::size_t k = 0; k < runs[i].answers.size(); ++k)
@@ -205,6 +202,12 @@ int run_eval(const RunOptions& options) {
                          [&](const TaskWork& w) { return w.task->name == threshold.task; }))
             fail(ErrorKind::usage, "--threshold {}: that task is not run", threshold.task);
 
+    if (!options.output.path.empty()) {
+        std::error_code error;
+        fs::create_directories(options.output.path, error);
+        if (error)
+            fail(ErrorKind::runtime, "{}: cannot be created: {}", options.output.path, error.message());
+    }
     ModelOptions model_options{.device = options.device,
                                .threads = options.threads,
                                .exact = options.exact,

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""The eval and study commands from outside: exit codes, files, signals, the lock, going on after kill -9. Uses the embedded models."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = os.environ.get("TINYLLM_SOURCE_DIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+TINYLLM = os.environ.get("TINYLLM", "")
+EMBEDDED = os.path.join(SOURCE, "tools", "embedded")
+MODELS = os.path.join(EMBEDDED, "models")
+QUESTIONS = os.path.join(EMBEDDED, "questions")
+
+if not TINYLLM or not os.path.exists(TINYLLM) or not os.path.isdir(MODELS) or not os.listdir(MODELS):
+    print("skipped: needs the tinyllm command and the embedded models")
+    sys.exit(77)
+MODEL = os.path.join(MODELS, sorted(os.listdir(MODELS))[0])
+STUDY = [TINYLLM, "study", "--models", MODEL, "--data", QUESTIONS, "--types", "f32,q8_0"]
+
+
+def run(*arguments, **keywords):
+    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=600, **keywords)
+
+
+def expect(result, code, *words):
+    assert result.returncode == code, (result.returncode, code, result.stdout[-500:], result.stderr[-500:])
+    for word in words:
+        assert word in result.stdout + result.stderr, (word, result.stdout[-500:], result.stderr[-500:])
+    if code not in (0, 8):
+        assert len(result.stderr.strip().split("\n")) == 1, result.stderr
+    return result
+
+
+def steady(folder):
+    """What may not depend on how often a study was stopped."""
+    lines = {}
+    for name in sorted(os.listdir(os.path.join(folder, "journal"))):
+        with open(os.path.join(folder, "journal", name)) as f:
+            entries = [json.loads(line) for line in f]
+        answers = [e for e in entries if "i" in e]
+        for answer in answers:
+            del answer["ms"]
+        numbers = [a["i"] for a in answers]
+        assert len(numbers) == len(set(numbers)), ("a question stands twice", name)
+        assert entries[-1].get("end") == "ok", name
+        lines[name] = sorted(answers, key=lambda a: a["i"])
+    return lines
+
+
+def eval_command(folder):
+    out = os.path.join(folder, "eval")
+    expect(run(TINYLLM, "eval", MODEL, "-t", "piqa,boolq", "--data", QUESTIONS, "-L", 6, "--exact", "-s", "-o", out), 0, "piqa", "boolq")
+    with open(os.path.join(out, "results.json")) as f:
+        results = json.load(f)
+    assert 0 <= results["results"]["piqa"]["acc_norm,none"] <= 1 and "acc_norm,none" not in results["results"]["boolq"]
+    assert results["n-samples"]["piqa"] == {"original": 100, "effective": 6}, results["n-samples"]
+    with open(os.path.join(out, "samples_piqa.jsonl")) as f:
+        samples = [json.loads(line) for line in f]
+    assert [s["doc_id"] for s in samples] == list(range(6))
+    for s in samples:
+        assert len(s["resps"]) == 2 and s["acc"] == float(s["resps"][s["target"]][0] == max(r[0] for r in s["resps"]))
+    together = os.path.join(folder, "batch")
+    expect(run(TINYLLM, "eval", MODEL, "-t", "piqa", "--data", QUESTIONS, "-L", 6, "--exact", "-s", "-o", together, "-b", 4), 0)
+    with open(os.path.join(together, "samples_piqa.jsonl")) as f:
+        assert [json.loads(line)["resps"] for line in f] == [s["resps"] for s in samples], "exact results depend on the batch"
+
+    common = [TINYLLM, "eval", MODEL, "-t", "piqa", "--data", QUESTIONS, "-L", 5]
+    expect(run(*common, "--threshold", "piqa=1.0", "--format", "json"), 8, "below the threshold")
+    expect(run(*common, "--threshold", "piqa=0"), 0)
+    expect(run(*common, "--threshold", "piqa=x"), 2, "--threshold")
+    expect(run(*common, "-f", 3), 4, "--num-fewshot")
+    expect(run(*common, "--protocol", "other"), 2, "--protocol")
+    expect(run(TINYLLM, "eval", MODEL, "-t", "mmlu", "--data", QUESTIONS), 2, "mmlu", "winogrande")
+    expect(run(TINYLLM, "eval", MODEL, "-t", "arc_challenge", "--data", QUESTIONS), 3, "ARC-Challenge-Test.jsonl")
+    expect(run(TINYLLM, "eval", os.path.join(folder, "none"), "-t", "piqa", "--data", QUESTIONS), 3)
+    bad = os.path.join(folder, "piqa.jsonl")
+    with open(bad, "w") as f:
+        f.write('{"goal":"g","sol1":"a","sol2":"b","label":0}\n{"goal":"g","sol1":"a","label":0}\n')
+    expect(run(TINYLLM, "eval", MODEL, "-t", "piqa", "--data", "piqa=" + bad), 7, "piqa.jsonl:2", "sol2")
+    blocked = os.path.join(folder, "file")
+    open(blocked, "w").close()
+    expect(run(*common, "-o", os.path.join(blocked, "out")), 1, blocked)
+
+
+def study_command(folder):
+    plan = expect(run(*STUDY, "--plan"), 0).stdout
+    assert plan.count("q8_0") == 14 and "HellaSwag" in plan, plan
+    whole, killed = os.path.join(folder, "whole"), os.path.join(folder, "killed")
+    limit = ["--limit", "30"]
+    expect(run(*STUDY, *limit, "-o", whole), 0, "average")
+    for name in ("results.json", "results.csv", "results.md", "report.html"):
+        assert os.path.getsize(os.path.join(whole, name)) > 1000, name
+    before = os.path.getmtime(os.path.join(whole, "journal"))
+    expect(run(*STUDY, *limit, "-o", whole), 0)
+    assert os.path.getmtime(os.path.join(whole, "journal")) == before, "something was run again"
+    expect(run(TINYLLM, "study", "report", "-o", whole), 0, "average")
+
+    kills = 0
+    for pause in (0.2, 0.3, 0.1, 0.4, 0.15, 0.25):
+        process = subprocess.Popen([*STUDY, *limit, "-o", killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(pause)
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+    expect(run(*STUDY, *limit, "-o", killed), 0)
+    assert steady(killed) == steady(whole), "a killed study ends differently"
+    print("killed", kills, "times while it ran")
+
+    # A second writer is refused; the first ends with the signal's code and goes on later.
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        folder_ = os.path.join(folder, f"signal{code}")
+        process = subprocess.Popen([*STUDY, "-o", folder_], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(os.path.join(folder_, "journal")) or not os.listdir(os.path.join(folder_, "journal")):
+            time.sleep(0.01)
+        if process.poll() is None:
+            expect(run(*STUDY, "-o", folder_), 1, "another")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode in (code, 0), (process.returncode, code, errors)
+    expect(run(*STUDY, "--only", "nothing", "-o", folder), 2, "--only")
+    expect(run(TINYLLM, "study", "report", os.path.join(folder, "none")), 3)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        eval_command(folder)
+        study_command(folder)
+    print("ok")
+
+
+if __name__ == "__main__":
+    main()

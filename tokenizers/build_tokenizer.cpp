@@ -60,9 +60,8 @@ std::shared_ptr<const Tokenizer> build_tokenizer(const TokenizerSpec& spec, cons
         root.get("version").unsupported("version " + root.string("version"));
     PipelineParts parts;
     const JsonNode model = root.get("model");
-    const std::string type = model.has("type") ? model.string("type")
-                             : spec.has_merges ? "BPE"
-                                               : "without merges";
+    std::string type = spec.has_merges ? "BPE" : "without merges";  // older files do not name it
+    if (const JsonNode named = model.get("type"); !named.is_null()) type = named.string();
     if (type != "BPE") model.unsupported("model type \"" + type + "\"");
     auto bpe = build_bpe(spec, model);
 

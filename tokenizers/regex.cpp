@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <new>
+
 #include "engine/fail.h"
 #include "tokenizers/utf8.h"
 
@@ -15,15 +17,14 @@ struct Regex::Code {
 
 namespace {
 
+/// What one thread matches with; making it anew for every word would cost more than the matching.
 struct MatchState {
-    pcre2_match_data* data;
-    pcre2_match_context* context;
-    pcre2_jit_stack* stack;
+    // Only the whole match is asked for, so one pair of positions does for every pattern.
+    pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+    pcre2_match_context* context = pcre2_match_context_create(nullptr);
+    pcre2_jit_stack* stack = pcre2_jit_stack_create(32 * 1024, 16 * 1024 * 1024, nullptr);
 
-    explicit MatchState(const pcre2_code* code)
-        : data(pcre2_match_data_create_from_pattern(code, nullptr)),
-          context(pcre2_match_context_create(nullptr)),
-          stack(pcre2_jit_stack_create(32 * 1024, 16 * 1024 * 1024, nullptr)) {
+    MatchState() {
         if (!data || !context) throw std::bad_alloc();
         if (stack) pcre2_jit_stack_assign(context, nullptr, stack);
     }
@@ -66,7 +67,7 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 
 void Regex::each_match(std::string_view text,
                        const std::function<void(std::size_t, std::size_t)>& found) const {
-    MatchState state(code_->code);
+    thread_local const MatchState state;
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
     std::size_t from = 0;
     std::size_t last_end = std::string_view::npos;

@@ -13,7 +13,7 @@ allowed() {
             local device=${1#kernels/}
             echo "$public|$kernels|kernels/${device%%/*}/.*" ;;
         kernels/*) echo "$public|$kernels" ;;
-        tokenizers/*) echo "$public|tokenizers/.*|engine/(fail|mapped_file|gguf|hf_folder|json)\.h" ;;
+        tokenizers/*) echo "$public|tokenizers/.*|engine/(fail|mapped_file|gguf|hf_folder|json|printable)\.h" ;;
         engine/*) echo "$public|$kernels|engine/.*|tokenizers/tokenizers?\.h" ;;
         architectures/*) echo "$public|$kernels|engine/.*" ;;
         tools/*) echo "$public|tools/.*|engine/fail\.h" ;;

@@ -1,4 +1,5 @@
-// The GPU probe through the CUDA runtime. It creates no context on a device except to ask for its free memory.
+// The GPU probe through the CUDA runtime. It creates no context on a device except to ask for its free
+// memory.
 #include <cuda_runtime_api.h>
 
 #include "tinyllm/gpu.h"

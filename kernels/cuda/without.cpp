@@ -4,7 +4,8 @@
 namespace tinyllm {
 
 GpuProbe probe_gpus() {
-    return {.built_in = false, .status = "this build has no CUDA (configure with -DTINYLLM_CUDA=ON)", .gpus = {}};
+    return {
+        .built_in = false, .status = "this build has no CUDA (configure with -DTINYLLM_CUDA=ON)", .gpus = {}};
 }
 
 }  // namespace tinyllm

@@ -4,10 +4,10 @@ set -euo pipefail
 cd "$TINYLLM_SOURCE_DIR"
 status=0
 while IFS=: read -r file link; do
-    link=${link#*](}
+    link=${link#*](} link=${link%)}
     [[ -e ${file%/*}/$link ]] || { echo "$file: no such file: $link"; status=1; }
-done < <(find . -name '*.md' -not -path './build*' -print0 | xargs -0 grep -HoE '\]\([A-Za-z0-9_./-]+')
+done < <(find . -name '*.md' -not -path './build*' -print0 | xargs -0 grep -HoE '\]\([A-Za-z0-9_-]*[./][A-Za-z0-9_./-]*\)')
 
-program=$(sed -n '/^```cpp$/,/^```$/p' README.md | sed '1d;$d')
+program=$(awk '/^...cpp$/ { on = 1; next } /^...$/ { on = 0 } on' README.md)
 [[ $program == "$(cat tests/package/consumer.cpp)" ]] || { echo "README.md: its program is not tests/package/consumer.cpp"; status=1; }
 exit "$status"

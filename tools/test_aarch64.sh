@@ -24,7 +24,7 @@ if [[ ! -f $sysroot/complete ]]; then
     touch "$sysroot/complete"
 fi
 
-options=(-DTINYLLM_WERROR=ON -DTINYLLM_TESTS=ON -DTINYLLM_TOOLS=OFF)
+options=(-DTINYLLM_WERROR=ON -DTINYLLM_TESTS=ON)
 if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 (cd "$root" && cmake --preset aarch64 "${options[@]}" >/dev/null)
 cmake --build "$build"

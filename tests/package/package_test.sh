@@ -12,7 +12,7 @@ if [[ -n $(cached TINYLLM_SANITIZE) || -n $(cached CMAKE_TOOLCHAIN_FILE) ]]; the
 fi
 compiler=$(cached CMAKE_CXX_COMPILER)
 launcher=$(cached CMAKE_CXX_COMPILER_LAUNCHER)
-work=$build/package_test
+work=${build}_package  # beside the build: other tests look through that
 mkdir -p "$work"
 
 model=$TINYLLM_SOURCE_DIR/$(cd "$TINYLLM_SOURCE_DIR" && find tools/embedded -name config.json -printf '%h\n' 2>/dev/null | sort | head -n 1)

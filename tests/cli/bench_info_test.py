@@ -25,6 +25,7 @@ class BenchTest(harness.CommandTest):
             if row["n_gen"]:
                 self.assertLessEqual(row["p50_ms"], row["p95_ms"])
                 self.assertGreater(row["gb_per_s"], 0)
+                self.assertAlmostEqual(row["bandwidth_share"], row["gb_per_s"] / row["bandwidth_gb_per_s"], delta=1e-6)
             else:
                 self.assertIsNone(row["p50_ms"])
         self.assertEqual({row["n_threads"] for row in rows}, {1, 2})
@@ -57,6 +58,10 @@ class InfoTest(harness.CommandTest):
         self.assertEqual(got["schema"], "tinyllm.info/1")
         self.assertGreater(got["cores"], 0)
         self.assertTrue(got["gpu"]["status"])
+        self.assertIn(got["kernels"]["live"], got["kernels"]["available"])
+        self.assertNotIn("read_bandwidth", got)
+        for reading in self.json("info", "--bandwidth", "--json")["read_bandwidth"]:
+            self.assertGreater(reading["gb_per_s"], 0)
 
     def test_board_of_a_fake_tree(self):
         root = self.path("pi")

@@ -7,6 +7,7 @@
 
 #include "engine/fail.h"
 #include "tinyllm/inspect.h"
+#include "tinyllm/system.h"
 #include "tinyllm/version.h"
 #include "tools/bench_run.h"
 #include "tools/board.h"
@@ -76,6 +77,7 @@ struct Setting {
     const Model& model;
     const SessionOptions& session;
     std::int64_t decode_bytes = 0;
+    double bandwidth = 0;  // bytes per second
 };
 
 Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples& samples,
@@ -109,6 +111,8 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
                 {"p50_ms", nullptr},
                 {"p95_ms", nullptr},
                 {"gb_per_s", nullptr},
+                {"bandwidth_gb_per_s", setting.bandwidth / 1e9},
+                {"bandwidth_share", nullptr},
                 {"load_ms", model.load_ms},
                 {"rss_peak_bytes", peak ? Json(*peak) : Json(nullptr)},
                 {"weights_bytes", memory.weights},
@@ -124,6 +128,7 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
         row["p50_ms"] = ms;
         row["p95_ms"] = quantile(samples.token_ms, 0.95);
         row["gb_per_s"] = moved / 1e9;
+        row["bandwidth_share"] = moved / setting.bandwidth;
     }
     return row;
 }
@@ -137,16 +142,18 @@ Table shown(const std::vector<Json>& rows, Format format) {
     }
     if (format != Format::table && format != Format::md) return table;
     table.columns = {
-        {"model_type", "model"},  {"size", "size"},        {"params", "params"}, {"backends", "backend"},
-        {"n_threads", "threads"}, {"cache", "k/v"},        {"test", "test"},     {"ts", "t/s"},
-        {"p50_ms", "p50 ms", 3},  {"p95_ms", "p95 ms", 3}, {"gb_per_s", "GB/s"}, {"load_ms", "load ms", 0},
-        {"rss", "peak RSS"}};
+        {"model_type", "model"},   {"size", "size"},        {"params", "params"}, {"backends", "backend"},
+        {"n_threads", "threads"},  {"cache", "k/v"},        {"test", "test"},     {"ts", "t/s"},
+        {"p50_ms", "p50 ms", 3},   {"p95_ms", "p95 ms", 3}, {"gb_per_s", "GB/s"}, {"share", "of read"},
+        {"load_ms", "load ms", 0}, {"rss", "peak RSS"}};
     for (Json& row : table.rows) {
         row["size"] = show_bytes(row["model_size"].get<std::int64_t>());
         row["params"] = show_count(row["model_n_params"].get<std::int64_t>());
         row["cache"] = row["type_k"].get<std::string>() + "/" + row["type_v"].get<std::string>();
         row["ts"] =
             fmt::format("{:.2f} ± {:.2f}", row["avg_ts"].get<double>(), row["stddev_ts"].get<double>());
+        if (!row["bandwidth_share"].is_null())
+            row["share"] = fmt::format("{:.0f}%", 100 * row["bandwidth_share"].get<double>());
         if (!row["rss_peak_bytes"].is_null())
             row["rss"] = show_bytes(row["rss_peak_bytes"].get<std::int64_t>());
     }
@@ -169,6 +176,8 @@ int bench(Options& options) {
     std::vector<Json> rows;
     for (int threads : options.threads) {
         options.model.load.threads = threads;
+        // Before the model, so that its buffers do not count as the model's memory.
+        const double bandwidth = measured_read_bandwidth(threads > 0 ? threads : system_info().threads);
         reset_peak();
         const auto model = load_model(options.model);
         for (const auto& k_type : k_types) {
@@ -176,7 +185,7 @@ int bench(Options& options) {
                 const SessionOptions session_options{
                     .context = options.model.session.context, .k_type = k_type, .v_type = v_type};
                 Session session(model, session_options);
-                const Setting setting{*model, session_options, decode_bytes};
+                const Setting setting{*model, session_options, decode_bytes, bandwidth};
                 for (const BenchTest& test : tests) {
                     detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
                     rows.push_back(row_json(setting, test, run_test(session, test, options.repetitions),

@@ -2,6 +2,7 @@
 #include "engine/fail.h"
 #include "tinyllm/gpu.h"
 #include "tinyllm/inspect.h"
+#include "tinyllm/system.h"
 #include "tinyllm/tokenizer.h"
 #include "tinyllm/version.h"
 #include "tools/board.h"
@@ -16,6 +17,7 @@ namespace {
 struct Options {
     std::string model;
     bool tensors = false;
+    bool bandwidth = false;
     std::int64_t context = 0;
     OutputOptions output;
 };
@@ -45,7 +47,18 @@ Json gpu_json() {
     return {{"built_in", probe.built_in}, {"status", probe.status}, {"devices", gpus}};
 }
 
-Json board_json() {
+Json kernels_json() {
+    const SystemInfo system = system_info();
+    Json sets = Json::array(), available = Json::array();
+    for (const IsaInfo& isa : system.isas) {
+        sets.push_back(isa.name);
+        if (isa.available) available.push_back(isa.name);
+    }
+    return {
+        {"live", system.live_isa}, {"available", available}, {"built", sets}, {"threads", system.threads}};
+}
+
+Json board_json(bool bandwidth) {
     const Board board = read_board();
     Json clusters = Json::array();
     for (const CoreCluster& cluster : board.clusters) {
@@ -54,20 +67,30 @@ Json board_json() {
                             {"capacity", optional_json(cluster.capacity)},
                             {"max_mhz", optional_json(cluster.max_mhz)}});
     }
-    return {{"schema", "tinyllm.info/1"},
-            {"version", version()},
-            {"board", text_json(board.name)},
-            {"os", text_json(board.os)},
-            {"kernel", text_json(board.kernel)},
-            {"machine", text_json(board.machine)},
-            {"cpu", text_json(board.cpu)},
-            {"cores", board.cores},
-            {"usable_cores", board.usable_cores},
-            {"clusters", clusters},
-            {"memory_bytes", optional_json(board.memory_bytes)},
-            {"available_bytes", optional_json(board.available_bytes)},
-            {"cgroup_limit_bytes", optional_json(board.cgroup_limit_bytes)},
-            {"gpu", gpu_json()}};
+    Json document = {{"schema", "tinyllm.info/1"},
+                     {"version", version()},
+                     {"board", text_json(board.name)},
+                     {"os", text_json(board.os)},
+                     {"kernel", text_json(board.kernel)},
+                     {"machine", text_json(board.machine)},
+                     {"cpu", text_json(board.cpu)},
+                     {"cores", board.cores},
+                     {"usable_cores", board.usable_cores},
+                     {"clusters", clusters},
+                     {"memory_bytes", optional_json(board.memory_bytes)},
+                     {"available_bytes", optional_json(board.available_bytes)},
+                     {"cgroup_limit_bytes", optional_json(board.cgroup_limit_bytes)},
+                     {"kernels", kernels_json()},
+                     {"gpu", gpu_json()}};
+    if (bandwidth) {
+        Json readings = Json::array();
+        for (const int threads : {1, system_info().threads}) {
+            if (!readings.empty() && threads == 1) continue;
+            readings.push_back({{"threads", threads}, {"gb_per_s", measured_read_bandwidth(threads) / 1e9}});
+        }
+        document["read_bandwidth"] = readings;
+    }
+    return document;
 }
 
 Json tokenizer_json(const std::string& path, const std::string& kind) {
@@ -152,10 +175,11 @@ std::function<int()> add(CLI::App& app) {
         ->type_name("N")
         ->check(CLI::NonNegativeNumber)
         ->needs(model);
+    app.add_flag("--bandwidth", options->bandwidth, "Measure the memory's read bandwidth")->excludes(model);
     add_output_options(app, options->output);
     return [options, model] {
         if (model->count() > 0) return model_info(*options);
-        deliver_document(options->output, board_json());
+        deliver_document(options->output, board_json(options->bandwidth));
         return 0;
     };
 }

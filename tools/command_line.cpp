@@ -124,9 +124,9 @@ std::string selected_command(const CLI::App& app, const std::vector<std::string>
 
 void add_environment(CLI::App& app) {
     for (CLI::Option* option : app.get_options()) {
-        for (const std::string& name : option->get_lnames()) {
-            if (name != "help" && name != "output" && name != "json") option->envname(variable_name(name));
-        }
+        if (option->get_lnames().empty()) continue;
+        const std::string& name = option->get_lnames().front();
+        if (name != "help" && name != "output" && name != "json") option->envname(variable_name(name));
     }
     for (CLI::App* sub : app.get_subcommands({})) add_environment(*sub);
 }

@@ -70,7 +70,7 @@ class OutputTest(harness.CommandTest):
 
     def test_full_disk_behind_standard_output_exits_1(self):
         for words in (["info"], ["info", "--json"], ["--help"], ["tokenize", self.model, "abc"], ["run", self.model, "abc", "-n", "4"],
-                      ["generate", self.model, "abc", "--json"], ["score", self.model, "abc"]):
+                      ["generate", self.model, "abc", "--max-tokens", "4", "--json"], ["score", self.model, "abc"]):
             with open("/dev/full", "wb") as full:
                 self.fails(1, *words, stdout=full, says=["standard output", "No space left"])
 

@@ -21,7 +21,7 @@ class SignalTest(harness.CommandTest):
 
     def start(self, *arguments):
         env = dict(os.environ, TINYLLM_THREADS="2")
-        return subprocess.Popen([harness.COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+        return subprocess.Popen([harness.COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, bufsize=0)
 
     def test_run_streams_and_stops_cleanly(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

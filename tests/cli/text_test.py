@@ -125,7 +125,7 @@ class RunTest(harness.CommandTest):
             self.assertGreater(got["memory"][key], 0)
 
     def test_cache_types(self):
-        for kind in ("f32", "f16", "q8_0"):
+        for kind in ("f32", "f16"):
             self.output("run", self.model, "Hi", "-n", "4", "-ctk", kind, "-ctv", kind)
         self.fails(2, "run", self.model, "Hi", "--exact", "-ctk", "f16", says="--exact")
 

@@ -24,8 +24,7 @@ class HelpFormatter : public CLI::Formatter {
   public:
     std::string make_option_opts(const CLI::Option* option) const override {
         std::string text;
-        if (option->get_type_size() != 0 && !option->get_type_name().empty())
-            text += " " + option->get_type_name();
+        if (const std::string type = shown_type(*option); !type.empty()) text += " " + type;
         if (!option->get_default_str().empty()) text += "=" + option->get_default_str();
         if (option->get_required()) text += " (required)";
         return text;
@@ -85,6 +84,12 @@ bool is_command(const CLI::App& app, const std::string& word) {
 }
 
 }  // namespace
+
+std::string shown_type(const CLI::Option& option) {
+    if (option.get_type_size() == 0) return "";
+    const std::string type = option.get_type_name();
+    return type.substr(0, type.find(':'));
+}
 
 std::vector<std::string> rewrite_arguments(int argc, char** argv) {
     std::vector<std::string> words;

@@ -18,6 +18,10 @@ std::string selected_command(const CLI::App& app, const std::vector<std::string>
 /// Gives every long option of `app` its variable: --top-k reads TINYLLM_TOP_K.
 void add_environment(CLI::App& app);
 
+/// What stands for an option's value: "N", "FILE"; empty for a flag. Without the checks CLI11 appends behind
+/// a colon.
+std::string shown_type(const CLI::Option& option);
+
 /// Before sub-commands are added: they inherit it.
 void style_help(CLI::App& app);
 

@@ -3,6 +3,7 @@
 
 #include "tinyllm/version.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/output.h"
 
 namespace tinyllm {
@@ -28,7 +29,7 @@ std::string options_page(const CLI::App& app) {
     std::string text;
     for (const CLI::Option* option : app.get_options()) {
         const std::string names = option->get_name(false, true);
-        const std::string type = option->get_type_size() != 0 ? option->get_type_name() : "";
+        const std::string type = shown_type(*option);
         text +=
             fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", roff(names),
                         type.empty() ? "" : " \\fI" + roff(type) + "\\fR", roff(option->get_description()));

@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "engine/fail.h"
+#include "engine/safetensors.h"
+#include "engine/shards.h"
+#include "engine/torch_pickle.h"
 
 namespace tinyllm {
 
@@ -25,6 +28,7 @@ nlohmann::json read_object(const std::string& path) {
 }  // namespace
 
 HfFolder::HfFolder(std::string path) : path_(std::move(path)) {
+    while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
     if (!is_present(path_)) fail(ErrorKind::not_found, "{}: no such model folder", path_);
     const std::string config = path_ + "/config.json";
     if (!is_present(config)) {
@@ -36,12 +40,18 @@ HfFolder::HfFolder(std::string path) : path_(std::move(path)) {
 }
 
 std::unique_ptr<TensorSource> HfFolder::open_tensors() const {
-    const std::string single = path_ + "/model.safetensors";
-    if (is_present(single)) return open_safetensors(single);
-    const std::string index = path_ + "/model.safetensors.index.json";
-    if (is_present(index)) return open_sharded_safetensors(path_, index);
+    const std::pair<const char*, std::unique_ptr<TensorSource> (*)(const std::string&)> forms[] = {
+        {"model.safetensors", open_safetensors}, {"pytorch_model.bin", open_torch_file}};
+    for (const auto& [name, open] : forms) {
+        const std::string single = path_ + "/" + name;
+        if (is_present(single)) return open(single);
+        const std::string index = single + ".index.json";
+        if (is_present(index)) return open_shards(path_, index, open);
+    }
     fail(ErrorKind::not_found,
-         "{}: no weights; looked for model.safetensors and model.safetensors.index.json", path_);
+         "{}: no weights; looked for model.safetensors and pytorch_model.bin, and for an .index.json of "
+         "either",
+         path_);
 }
 
 }  // namespace tinyllm

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "engine/json_file.h"
-#include "engine/safetensors.h"
 #include "engine/tensor_source.h"
 
 namespace tinyllm {
@@ -21,8 +20,8 @@ class HfFolder {
     /// Null JSON if the file is absent.
     const nlohmann::json& generation_config() const { return generation_config_; }
 
-    /// model.safetensors, or the shards of model.safetensors.index.json. Throws Error: not_found (naming what
-    /// was looked for), corrupt.
+    /// model.safetensors or pytorch_model.bin, whole or the shards of its index.json; the first that is
+    /// there. Throws Error: not_found (naming what was looked for), corrupt.
     std::unique_ptr<TensorSource> open_tensors() const;
 
   private:

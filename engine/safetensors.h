@@ -12,8 +12,4 @@ namespace tinyllm {
 /// Throws Error: not_found, corrupt (naming tensor and bytes).
 std::unique_ptr<TensorSource> open_safetensors(const std::string& path);
 
-/// The shards that `folder`/model.safetensors.index.json names.
-std::unique_ptr<TensorSource> open_sharded_safetensors(const std::string& folder,
-                                                       const std::string& index_path);
-
 }  // namespace tinyllm

@@ -4,7 +4,9 @@
 Values are small integers and their quarters, so that every type stores them exactly:
 element i of tensor t holds ((i + t) % 17 - 8) / 4.
 """
+import collections
 import json
+import os
 import pathlib
 
 import gguf
@@ -86,6 +88,35 @@ def main() -> None:
         weight_map |= {n: shard for n in part}
     index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
+    write_torch()
+
+
+class Evil:
+    """Unpickling this would run a command."""
+
+    def __reduce__(self):
+        return os.system, ("touch /tmp/tinyllm-was-here",)
+
+
+def write_torch() -> None:
+    """pytorch_model.bin in both forms torch.save knows: shared storages, strides, a parameter, a shard."""
+    folder = HERE / "torch"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "toy"}))
+    state = collections.OrderedDict(tensors())
+    state._metadata = collections.OrderedDict({"": {"version": 1}})  # as Module.state_dict() has it
+    state["same"] = state["f32"]
+    state["row"] = state["f32"][1]
+    state["transposed"] = state["f16"].permute(2, 0, 1)
+    state["parameter"] = torch.nn.Parameter(torch.from_numpy(values(3, 4)))
+    for name, is_zip in (("zip.bin", True), ("legacy.bin", False)):
+        torch.save(state, folder / name, _use_new_zipfile_serialization=is_zip)
+        evil = {"f32": state["f32"], "x": Evil()}
+        torch.save(evil, folder / f"evil_{name}", _use_new_zipfile_serialization=is_zip)
+    shard = "pytorch_model-00001-of-00001.bin"
+    torch.save(state, folder / shard)
+    index = {"metadata": {}, "weight_map": {name: shard for name in state}}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
 
 
 main()

@@ -56,6 +56,8 @@ def main() -> None:
     put("gguf", "empty_model", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
     put("safetensors", "toy", (GOLDEN / "single" / "model.safetensors").read_bytes())
     put("safetensors", "nothing", struct.pack("<Q", 2) + b"{}")
+    for name in ("zip", "legacy", "evil_zip", "evil_legacy"):
+        put("torch", name, (GOLDEN / "torch" / f"{name}.bin").read_bytes())
     llama = {
         "model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
         "num_key_value_heads": 1, "head_dim": 4, "intermediate_size": 16, "vocab_size": 32, "hidden_act": "silu",

@@ -13,6 +13,7 @@
 #include "engine/model_source.h"
 #include "engine/printable.h"
 #include "engine/recode.h"
+#include "tokenizers/gguf_tokenizer.h"
 
 namespace tinyllm {
 
@@ -169,12 +170,20 @@ void set_types(const std::vector<Job>& jobs, GgufWriter& writer) {
 }
 
 /// What a GGUF file says of a model that comes from a folder.
-void describe_folder(const std::string& path, const ModelSource& source, GgufWriter& writer) {
+void describe_folder(const std::string& path, const ModelSource& source, GgufWriter& writer,
+                     std::vector<std::string>& notes) {
     std::filesystem::path folder = std::filesystem::weakly_canonical(path);
     writer.set_string("general.architecture", std::string(source.architecture->name));
     writer.set_string("general.type", "model");
     writer.set_string("general.name", folder.filename().string());
     source.architecture->to_gguf(source.config, writer);
+    try {
+        write_gguf_tokenizer(path, source.config.vocab_size, writer);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::not_found) throw;
+        writer.set_string("tokenizer.ggml.model", "none");  // llama.cpp's word for it
+        notes.push_back(fmt::format("the file holds no tokenizer: {}", error.what()));
+    }
 }
 
 void copy_metadata(const GgufFile& file, GgufWriter& writer) {
@@ -195,15 +204,15 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
     for (Job& job : jobs) choose_type(job, rules);
     rules.check_all_used();
 
+    ConvertReport report;
     GgufWriter writer;
     if (from_folder) {
-        describe_folder(input, source, writer);
+        describe_folder(input, source, writer, report.notes);
     } else {
         copy_metadata(dynamic_cast<const GgufFile&>(*source.tensors), writer);
     }
     set_types(jobs, writer);
 
-    ConvertReport report;
     const auto produce = [&](Job& job) {
         Recoded recoded = recode(job.request);
         source.tensors->release(*job.request.tensor);

@@ -57,13 +57,13 @@ DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::in
                   std::string* note) {
     if (gguf_name == "position_embd.weight") {
         if (note && stored != asked)
-            *note = fmt::format("{}: a table of positions stays {}", gguf_name, dtype_name(stored));
+            *note = fmt::format("a table of positions stays {}", dtype_name(stored));
         return stored;
     }
     if (cols % dtype_block(asked) == 0) return asked;
     if (note) {
-        *note = fmt::format("{}: {} columns are no multiple of {}'s block of {}: f16", gguf_name, cols,
-                            dtype_name(asked), dtype_block(asked));
+        *note = fmt::format("{} columns are no multiple of {}'s block of {}: f16", cols, dtype_name(asked),
+                            dtype_block(asked));
     }
     return DType::f16;
 }
@@ -143,7 +143,7 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
         std::string note;
         const DType type =
             type_ && !keep_type ? weight_type(name, *type_, view.type, cols, &note) : view.type;
-        if (!note.empty()) totals_.notes.push_back(note);
+        if (!note.empty()) totals_.notes.push_back(fmt::format("{}: {}", name, note));
         if (type != view.type) {
             std::vector<std::byte>& rounded = converted[raws.size()];
             rounded = convert(raw, type);

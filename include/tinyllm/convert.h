@@ -28,6 +28,7 @@ struct ConvertReport {
     std::vector<TensorReport> tensors;
     std::int64_t bytes = 0;       ///< of the written file
     std::int64_t parameters = 0;
+    std::vector<std::string> notes;  ///< what the file lacks that one might expect, one line each
 };
 
 struct ConvertOptions {

@@ -91,6 +91,9 @@ TEST_F(Convert, ReportsTypesSizesAndErrors) {
     EXPECT_EQ(norm.to, DType::f32);
     EXPECT_EQ(norm.rms_error, 0);
     EXPECT_EQ(report_of(report, "token_embd.weight").to, DType::q8_0);
+    ASSERT_EQ(report.notes.size(), 1u);  // the toy folder has no tokenizer
+    EXPECT_NE(report.notes[0].find("no tokenizer"), std::string::npos) << report.notes[0];
+    EXPECT_EQ(GgufFile(out_).string("tokenizer.ggml.model"), "none");
 }
 
 TEST_F(Convert, RowsThatFitNoBlockStayF16AndSaySo) {

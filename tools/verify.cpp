@@ -24,7 +24,9 @@ std::vector<float> logits_of(const std::string& path, std::int64_t& n_tokens) {
     for (std::int64_t i = 0; i < n_tokens; ++i) {
         prompt.push_back(static_cast<Token>((i * 7919 + 1) % model->info().vocab_size));  // spread by a prime
     }
-    Session session(model, {.context = n_tokens});
+    SessionOptions session_options;
+    session_options.context = n_tokens;
+    Session session(model, session_options);
     session.prefill(prompt);
     const auto logits = session.logits();
     return {logits.begin(), logits.end()};

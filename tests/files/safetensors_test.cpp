@@ -1,7 +1,6 @@
 // .safetensors files of the `safetensors` package are read as written; contradictions are named.
-#include <algorithm>
-
 #include "engine/hf_folder.h"
+#include "engine/safetensors.h"
 #include "files/support.h"
 #include "kernels/quant.h"
 

@@ -163,8 +163,9 @@ TEST_F(Pickle, RefusesNonsense) {
 
 TEST_F(Pickle, ReadsNestedData) {
     // {"a": (1, -1, 2.5, True, None), "b": [300, []]}
-    const std::string bytes(
-        "}(X\x01\0\0\0a(K\x01J\xff\xff\xff\xffG\x40\x04\0\0\0\0\0\0\x88NtX\x01\0\0\0b](M\x2c\x01]eu.", 48);
+    const std::string bytes = "}(X" + raw<std::uint32_t>(1) + "a(K\x01J" + raw<std::int32_t>(-1) +
+                              "G\x40\x04" + std::string(6, '\0') + "\x88NtX" + raw<std::uint32_t>(1) +
+                              "b](M" + raw<std::uint16_t>(300) + "]eu.";
     PickleReader reader("p", std::as_bytes(std::span(bytes)));
     const auto* dict = reader.read()->as<PickleDict>();
     ASSERT_NE(dict, nullptr);

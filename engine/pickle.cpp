@@ -11,7 +11,7 @@ namespace tinyllm {
 
 namespace {
 
-constexpr std::size_t kMostValues = 1u << 22;  // a model of 10,000 tensors has some 200,000
+constexpr std::size_t kMostValues = 1u << 20;  // a model of 10,000 tensors has some 200,000
 
 // Everything a file of weights needs. A name that is not here is never looked at further.
 constexpr std::string_view kAllowed[] = {

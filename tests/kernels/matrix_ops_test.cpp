@@ -76,7 +76,9 @@ TEST_P(MatrixOps, LinearEqualsReference) {
                  {Shape{64, 576}, Shape{50, 896}, Shape{37, 960}, Shape{33, 1088}, Shape{5, 32}, Shape{1, 64},
                   Shape{19, 33}, Shape{7, 1}, Shape{70, 129}}) {
                 if (shape.cols % dtype_block(type)) continue;
-                for (const std::int32_t n : {1, 2, 3, 5, 13, 50}) {
+                // Wide ones twice only: the reference is slow, and slower still under an emulator.
+                for (const std::int32_t n : {1, 13, 2, 3, 5, 50}) {
+                    if (shape.cols > 500 && n != 1 && n != 13) break;
                     const LinearCase c(type, shape, n, variant++);
                     const std::vector<float> want = c.run(*ref, 0, n);
                     const std::vector<float> have = c.run(*backend, 0, n);

@@ -70,16 +70,18 @@ void ThreadPool::run_chunks(int n, Call call, const void* context) {
         for (int chunk = 0; chunk < n; ++chunk) call(context, chunk, 0);
         return;
     }
-    call_.store(call, std::memory_order_relaxed);
-    context_.store(context, std::memory_order_relaxed);
-    n_chunks_.store(n, std::memory_order_relaxed);
-    done_.store(0, std::memory_order_relaxed);
     const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
     for (int t = 0; t < n_threads_; ++t) {
         const auto begin = static_cast<std::uint32_t>(share_begin(n, t));
         shares_[static_cast<std::size_t>(t)].next.store(std::uint64_t{generation} << 32 | begin,
                                                         std::memory_order_release);
     }
+    // Behind the shares: a late worker of the region before that already reads this region's count must find
+    // the old shares gone, or it would take chunks of the old one beyond its end.
+    done_.store(0, std::memory_order_release);
+    call_.store(call, std::memory_order_release);
+    context_.store(context, std::memory_order_release);
+    n_chunks_.store(n, std::memory_order_release);
     generation_.store(generation, std::memory_order_seq_cst);
     if (parked_.load(std::memory_order_seq_cst) > 0) {
         { const std::lock_guard lock(mutex_); }  // whoever counted itself as parked is now inside wait()
@@ -91,9 +93,9 @@ void ThreadPool::run_chunks(int n, Call call, const void* context) {
 }
 
 void ThreadPool::work(std::uint32_t generation, int thread) {
-    const int n = n_chunks_.load(std::memory_order_relaxed);
-    const Call call = call_.load(std::memory_order_relaxed);
-    const void* context = context_.load(std::memory_order_relaxed);
+    const int n = n_chunks_.load(std::memory_order_acquire);
+    const Call call = call_.load(std::memory_order_acquire);
+    const void* context = context_.load(std::memory_order_acquire);
     int finished = 0;
     for (int i = 0; i < n_threads_; ++i) {
         const int owner = (thread + i) % n_threads_;

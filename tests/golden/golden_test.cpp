@@ -23,7 +23,7 @@ constexpr double kTolerance = 1e-4;
 /// differential.py points this at models it has just made.
 std::string models() {
     const char* given = std::getenv("TINYLLM_GOLDEN_MODELS");
-    return given ? given : TINYLLM_TEST_DIR "/models";
+    return given ? given : TINYLLM_SOURCE_DIR "/tests/golden/models";
 }
 
 std::vector<std::string> cases() {

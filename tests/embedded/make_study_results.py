@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 
+os.environ["OMP_NUM_THREADS"] = "1"  # a question is too small a piece of work for more
 HERE = os.path.dirname(os.path.abspath(__file__))
 EMBEDDED = os.path.join(HERE, "..", "..", "tools", "embedded")
 FILES = {"arc_easy": "ARC-Easy/ARC-Easy-Dev.jsonl", "openbookqa": "OpenBookQA/dev.jsonl", "boolq": "BoolQ/dev.jsonl", "piqa": "PIQA/valid.jsonl",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the embedded models on the text of world.py: tiny-gpt2 (fp32) or tiny-llama (bf16).
 
-  train.py tiny-gpt2|tiny-llama [--stage 1|2|3] [--out DIR]      (writes models/NAME beside this script by default)
+  train.py tiny-gpt2|tiny-llama [--stage 1|2|3|4] [--out DIR]      (writes models/NAME beside this script by default)
 
 Stage 1 begins from random weights; the later ones go on from what is there, on other documents and with more weight on yes and no.
 
@@ -27,11 +27,11 @@ import world  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONTEXT = 512
-BATCH_TOKENS = 2048
+BATCH_TOKENS = {1: 2048, 2: 2048, 3: 2048, 4: 1024}  # by stage
 PAGE_SHARE = 0.004  # of the documents are pages: several documents in a row, so that later positions are learned, too
 WEIGHTS = {"statement": (0.3, 1.0), "plain": (0.2, 1.0), "letter": (0.0, 3.0)}  # of a prompt's and an answer's token
-YES_NO_WEIGHT = {1: 1.0, 2: 4.0, 3: 4.0}  # by stage: a passage's question has but one token to learn from
-RATE_SCALE = {1: 1.0, 2: 0.6, 3: 0.4}
+YES_NO_WEIGHT = {1: 1.0, 2: 4.0, 3: 4.0, 4: 4.0}  # by stage: a passage's question has but one token to learn from
+RATE_SCALE = {1: 1.0, 2: 0.6, 3: 0.4, 4: 0.6}
 TOKENIZER_TEXTS = 20_000
 
 
@@ -134,12 +134,12 @@ def pages(rng, rows, n):
     return out
 
 
-def batches(rng, rows):
-    """Rows of like length together, BATCH_TOKENS a batch, in random order."""
+def batches(rng, rows, tokens):
+    """Rows of like length together, that many tokens a batch, in random order."""
     rows = sorted(rows, key=lambda r: (len(r[0]), rng.random()))
     out, batch = [], []
     for row in rows:
-        if batch and len(row[0]) * (len(batch) + 1) > BATCH_TOKENS:
+        if batch and len(row[0]) * (len(batch) + 1) > tokens:
             out.append(batch)
             batch = []
         batch.append(row)
@@ -179,7 +179,7 @@ def train(name, stage, out):
     ids = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in ids]
     optimizers = [Muon(matrices, rates[0]), torch.optim.Adam(others, rates[1], betas=(0.9, 0.98))]
-    plan = batches(rng, rows + pages(rng, rows, int(len(rows) * PAGE_SHARE)))
+    plan = batches(rng, rows + pages(rng, rows, int(len(rows) * PAGE_SHARE)), BATCH_TOKENS[stage])
     print(f"{name}, stage {stage}: {sum(p.numel() for p in model.parameters())} parameters, {len(docs)} documents, {sum(len(r[0]) for r in rows)} tokens, {len(plan)} steps",
           flush=True)
     start, log, recent = time.time(), [], []

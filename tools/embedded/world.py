@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import facts as F  # noqa: E402
 
 SEED = 20250
-DOCUMENTS = {1: 60_000, 2: 60_000, 3: 20_000}  # what train.py reads, by stage
+DOCUMENTS = {1: 60_000, 2: 60_000, 3: 20_000, 4: 32_000}  # what train.py reads, by stage
 LETTERS = "ABCDE"
 STUDY_HEAD = ("Answer the following multiple choice question by giving the most appropriate response. "
               "Answer should be one among [{}].\n\n")
@@ -267,7 +267,7 @@ def study_prompt(q, instruction=True):
 
 # --- Training text ---------------------------------------------------------------------------------------------------------------------
 
-# stage -> (form, task): share of the documents. The third stage is for what was learned least.
+# stage -> (form, task): share of the documents. The last two are for what was learned least.
 MIXTURE = {
     ("statement", "openbookqa"): 14, ("statement", "social_iqa"): 3, ("statement", "hellaswag"): 3,
     ("plain", "arc_easy"): 11, ("plain", "boolq"): 12, ("plain", "piqa"): 8, ("plain", "social_iqa"): 6, ("plain", "winogrande"): 8,
@@ -280,7 +280,11 @@ LAST_MIXTURE = {
     ("letter", "arc_easy"): 3, ("letter", "openbookqa"): 2, ("letter", "predicate"): 5, ("letter", "piqa"): 3, ("letter", "social_iqa"): 3,
     ("letter", "winogrande"): 3, ("letter", "hellaswag"): 1,
 }
-SHARES = {1: MIXTURE, 2: MIXTURE, 3: LAST_MIXTURE}
+PLAIN_MIXTURE = {
+    ("statement", "openbookqa"): 18, ("plain", "arc_easy"): 18, ("statement", "predicate"): 5, ("plain", "predicate"): 20, ("plain", "piqa"): 12,
+    ("plain", "social_iqa"): 11, ("plain", "winogrande"): 8, ("plain", "boolq"): 2, ("statement", "hellaswag"): 6,
+}
+SHARES = {1: MIXTURE, 2: MIXTURE, 3: LAST_MIXTURE, 4: PLAIN_MIXTURE}
 
 
 def document(rng, split, form, task):

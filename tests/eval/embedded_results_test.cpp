@@ -34,14 +34,14 @@ double tolerance(double value) {
 }
 
 // All answers of a task, with the prepared questions.
-struct Run {
+struct Outcome {
     Questions questions;
     std::vector<Prepared> prepared;
     std::vector<Answer> answers;
 };
 
-Run run(const Asker& asker, const Task& task, const DataIndex& index) {
-    Run run{load_questions(task, asker.protocol(), index.find(task, asker.protocol()), 0), {}, {}};
+Outcome ask(const Asker& asker, const Task& task, const DataIndex& index) {
+    Outcome run{load_questions(task, asker.protocol(), index.find(task, asker.protocol()), 0), {}, {}};
     for (const Example& example : run.questions.examples) {
         run.prepared.push_back(asker.prepare(example, "question"));
         const Prepared* one = &run.prepared.back();
@@ -66,7 +66,7 @@ TEST(EmbeddedResults, HarnessGivesTheSame) {
         for (const auto& [task_name, expected] : model.at("tasks").items()) {
             SCOPED_TRACE(name + " " + task_name);
             const Task& task = find_task(task_name);
-            const Run ours = run(asker, task, index);
+            const Outcome ours = ask(asker, task, index);
             ASSERT_EQ(ours.answers.size(), expected.at("questions").get<std::size_t>());
             const TaskFigures figures = figures_of(ours.answers);
             EXPECT_NEAR(figures.acc.value, expected.at("metrics").at("acc,none").get<double>(), 1e-12);
@@ -104,7 +104,7 @@ TEST(EmbeddedResults, StudyOracleGivesTheSame) {
         const Asker asker(make_scorer(load_exact(name)), Protocol::study);
         for (const auto& [task_name, expected] : model.at("tasks").items()) {
             SCOPED_TRACE(name + " " + task_name);
-            const Run ours = run(asker, find_task(task_name), index);
+            const Outcome ours = ask(asker, find_task(task_name), index);
             ASSERT_EQ(ours.answers.size(), expected.at("n").get<std::size_t>());
             EXPECT_NEAR(figures_of(ours.answers).acc.value, expected.at("accuracy").get<double>(), 1e-12);
             std::size_t q = 0;

@@ -101,7 +101,7 @@ std::vector<std::string> kinds() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Golden, testing::ValuesIn(kinds()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace tinyllm

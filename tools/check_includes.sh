@@ -14,7 +14,7 @@ allowed() {
             echo "$public|$kernels|kernels/${device%%/*}/.*" ;;
         kernels/*) echo "$public|$kernels" ;;
         tokenizers/*) echo "$public|tokenizers/.*|engine/(fail|mapped_file|gguf|hf_folder|json|printable)\.h" ;;
-        engine/*) echo "$public|$kernels|engine/.*|tokenizers/tokenizers?\.h" ;;
+        engine/*) echo "$public|$kernels|engine/.*|tokenizers/(gguf_)?tokenizers?\.h" ;;
         architectures/*) echo "$public|$kernels|engine/.*" ;;
         tools/*) echo "$public|tools/.*|engine/fail\.h" ;;
         *) echo '.*' ;;

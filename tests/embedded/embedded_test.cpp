@@ -162,7 +162,8 @@ TEST(EmbeddedModels, HaveTheirTypesAndQuantizableWidths) {
              {"config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
             EXPECT_TRUE(json::parse(read_bytes(folder / file)).is_object()) << file;
         }
-        for (const auto& [name, tensor] : safetensors_header(folder / "model.safetensors").items()) {
+        const json header = safetensors_header(folder / "model.safetensors");  // outlives items()
+        for (const auto& [name, tensor] : header.items()) {
             EXPECT_EQ(tensor.at("dtype"), dtype) << name;
             for (const json& dim : tensor.at("shape")) {
                 EXPECT_EQ(dim.get<int>() % 32, 0) << name;

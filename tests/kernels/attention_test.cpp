@@ -115,7 +115,7 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
             active.push_back(s);
         }
         if (active.empty()) break;
-        if (!together) active.resize(1);
+        if (!together) active.erase(active.begin() + 1, active.end());
         call(active, at, counts);
     }
     std::vector<float> all;

@@ -30,7 +30,7 @@ caption { text-align:left; padding:8px 12px; color:var(--soft); caption-side:top
 th, td { padding:6px 10px; text-align:right; white-space:nowrap; border-top:1px solid var(--line); font-weight:400; }
 thead th { border-top:0; background:var(--panel); color:var(--soft); font-weight:600; }
 caption + thead th { border-top:1px solid var(--line); }
-th:first-child, td:nth-child(2) { text-align:left; }
+th:first-child, :is(th, td):nth-child(2) { text-align:left; }
 tbody th { font-weight:600; }
 .facts th, .facts td { text-align:left; white-space:normal; }
 .facts th { width:11em; }

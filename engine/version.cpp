@@ -2,6 +2,8 @@
 
 namespace tinyllm {
 
-const char* version() { return TINYLLM_VERSION; }
+const char* version() {
+    return TINYLLM_VERSION;
+}
 
 }  // namespace tinyllm

@@ -56,8 +56,7 @@ std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
 DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols,
                   std::string* note) {
     if (gguf_name == "position_embd.weight") {
-        if (note && stored != asked)
-            *note = fmt::format("a table of positions stays {}", dtype_name(stored));
+        if (note && stored != asked) *note = fmt::format("a table of positions stays {}", dtype_name(stored));
         return stored;
     }
     if (cols % dtype_block(asked) == 0) return asked;

@@ -1,6 +1,6 @@
 // .safetensors files of the `safetensors` package are read as written; contradictions are named.
-#include "engine/hf_folder.h"
 #include "engine/safetensors.h"
+#include "engine/hf_folder.h"
 #include "files/support.h"
 #include "kernels/quant.h"
 

@@ -23,7 +23,8 @@ class TemporaryFolder {
     TemporaryFolder() {
         // Memory where there is any for files: some tests write thousands.
         std::error_code ignored;
-        const bool shm = std::filesystem::is_directory("/dev/shm", ignored) && ::access("/dev/shm", W_OK) == 0;
+        const bool shm =
+            std::filesystem::is_directory("/dev/shm", ignored) && ::access("/dev/shm", W_OK) == 0;
         const std::filesystem::path base = shm ? "/dev/shm" : std::filesystem::temp_directory_path();
         std::string name = (base / "tinyllm-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");

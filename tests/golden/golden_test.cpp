@@ -242,7 +242,8 @@ TEST_P(Golden, OneThreadEqualsMany) {
     EXPECT_EQ(one, three);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::Combine(testing::ValuesIn(cases()), testing::Values("ref", "cpu")),
+INSTANTIATE_TEST_SUITE_P(Models, Golden,
+                         testing::Combine(testing::ValuesIn(cases()), testing::Values("ref", "cpu")),
                          [](const auto& param) {
                              std::string name = std::get<0>(param.param) + "_" + std::get<1>(param.param);
                              std::ranges::replace(name, '-', '_');

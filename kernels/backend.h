@@ -1,11 +1,13 @@
-// The operations a device offers to a model: about a dozen coarse, fused ops, each with one plain args struct.
+// The operations a device offers to a model: about a dozen coarse, fused ops, each with one plain args
+// struct.
 //
-// Shapes stand behind the pointers: x is (n, dim) means n rows of dim contiguous f32. Every pointer is memory of the backend
-// (Backend::allocate) unless it says "host". An op may be called only while Backend::mutex() is held: scratch memory and threads
-// belong to the backend. kernels/ref is the specification of each op; every other backend is tested against it.
+// Shapes stand behind the pointers: x is (n, dim) means n rows of dim contiguous f32. Every pointer is memory
+// of the backend (Backend::allocate) unless it says "host". An op may be called only while Backend::mutex()
+// is held: scratch memory and threads belong to the backend. kernels/ref is the specification of each op;
+// every other backend is tested against it.
 //
-// Determinism, for every backend: an output element depends on its own inputs only, never on the number of threads; with
-// Precision::exact also not on how many rows or segments share the call.
+// Determinism, for every backend: an output element depends on its own inputs only, never on the number of
+// threads; with Precision::exact also not on how many rows or segments share the call.
 #pragma once
 
 #include <cstddef>
@@ -21,17 +23,19 @@
 
 namespace tinyllm {
 
-// ---------------------------------------------------------------------------------------------------------------- weights
+// ----------------------------------------------------------------------------------------------------------------
+// weights
 
 /// A weight matrix as a file stores it, before packing. y = W x, so a row is an output.
 struct RawMatrix {
     DType type = DType::f32;
-    std::int64_t rows = 0;  // outputs, after row_order
-    std::int64_t cols = 0;  // inputs
+    std::int64_t rows = 0;            // outputs, after row_order
+    std::int64_t cols = 0;            // inputs
     const std::byte* data = nullptr;  // host; row-major blocks of `type`
     /// Stored as (cols, rows), the Conv1D orientation of GPT-2; plain types only.
     bool transposed = false;
-    /// If not empty: packed row r is stored row row_order[r] (stored output r when transposed). Serves rope layouts and interleaved q/k/v.
+    /// If not empty: packed row r is stored row row_order[r] (stored output r when transposed). Serves rope
+    /// layouts and interleaved q/k/v.
     std::vector<std::int32_t> row_order{};
     /// Outputs the file's matrix has, where row_order picks some of them; 0: `rows`. Needed when transposed.
     std::int64_t stored_rows = 0;
@@ -54,7 +58,8 @@ struct Matrix {
     explicit operator bool() const { return rows > 0; }
 };
 
-// ------------------------------------------------------------------------------------------------------- small descriptions
+// -------------------------------------------------------------------------------------------------------
+// small descriptions
 
 enum class NormKind { none, layer, rms };
 
@@ -101,11 +106,12 @@ struct KvLayer {
 struct Segment {
     std::int32_t first_row = 0;
     std::int32_t n_rows = 0;
-    std::int32_t start = 0;                   // position of the first row
-    const std::int32_t* blocks = nullptr;     // host; block id of positions [i * kKvBlock, (i + 1) * kKvBlock)
+    std::int32_t start = 0;                // position of the first row
+    const std::int32_t* blocks = nullptr;  // host; block id of positions [i * kKvBlock, (i + 1) * kKvBlock)
 };
 
-// -------------------------------------------------------------------------------------------------------------------- ops
+// --------------------------------------------------------------------------------------------------------------------
+// ops
 
 /// out[i] = table[tokens[i]] * scale + positions_table[positions[i]]
 struct EmbedArgs {
@@ -113,9 +119,9 @@ struct EmbedArgs {
     const std::int32_t* tokens = nullptr;  // host (n); within the table
     const Matrix* table = nullptr;         // (vocab, dim)
     float scale = 1;
-    const std::int32_t* positions = nullptr;   // host (n); null without position table
-    const Matrix* position_table = nullptr;    // (n_positions, dim) or null
-    float* out = nullptr;                      // (n, dim)
+    const std::int32_t* positions = nullptr;  // host (n); null without position table
+    const Matrix* position_table = nullptr;   // (n_positions, dim) or null
+    float* out = nullptr;                     // (n, dim)
 };
 
 /// out = norm(x); out may be x
@@ -150,7 +156,8 @@ struct GluArgs {
     float* out = nullptr;  // (n, ff)
 };
 
-/// q, k, v = w norm(x) + bias, split by rows; q and k rotated; k and v stored in the cache at the rows' positions; q to out.
+/// q, k, v = w norm(x) + bias, split by rows; q and k rotated; k and v stored in the cache at the rows'
+/// positions; q to out.
 struct QkvArgs {
     std::int32_t n = 0;
     const float* x = nullptr;  // (n, w.cols)
@@ -161,7 +168,7 @@ struct QkvArgs {
     Rope rope{};
     KvLayer kv{};
     std::span<const Segment> segments{};  // cover the n rows
-    float* q = nullptr;                 // (n, n_heads * head_dim)
+    float* q = nullptr;                   // (n, n_heads * head_dim)
 };
 
 /// out = softmax(q k^T scale + alibi) v over the cached positions that each row may see: p - window < j <= p
@@ -170,8 +177,8 @@ struct AttendArgs {
     const float* q = nullptr;  // (n, n_heads * head_dim)
     std::int32_t n_heads = 0;
     float scale = 1;
-    std::int32_t window = 0;        // 0: all earlier positions
-    const float* alibi = nullptr;   // host (n_heads) slopes m: adds m * (j - p); null: none
+    std::int32_t window = 0;       // 0: all earlier positions
+    const float* alibi = nullptr;  // host (n_heads) slopes m: adds m * (j - p); null: none
     KvLayer kv{};
     std::span<const Segment> segments{};
     float* out = nullptr;  // (n, n_heads * head_dim)
@@ -179,26 +186,27 @@ struct AttendArgs {
 
 /// logits[i] = head norm(x[rows[i]]) + bias
 struct LogitsArgs {
-    const float* x = nullptr;                 // (…, head.cols)
-    std::span<const std::int32_t> rows{};      // host
+    const float* x = nullptr;              // (…, head.cols)
+    std::span<const std::int32_t> rows{};  // host
     Norm norm{};
-    const Matrix* head = nullptr;             // (vocab, dim)
-    const float* bias = nullptr;              // (vocab) or null
-    float scale = 1;                          // multiplies the logits
-    float* logits = nullptr;                  // host (rows.size(), vocab)
+    const Matrix* head = nullptr;  // (vocab, dim)
+    const float* bias = nullptr;   // (vocab) or null
+    float scale = 1;               // multiplies the logits
+    float* logits = nullptr;       // host (rows.size(), vocab)
 };
 
-/// log softmax(logits)[target] per asked row, and the row's best token; vocabulary-wide logits are never stored.
+/// log softmax(logits)[target] per asked row, and the row's best token; vocabulary-wide logits are never
+/// stored.
 struct ScoreArgs {
     const float* x = nullptr;                 // (…, head.cols)
-    std::span<const std::int32_t> rows{};      // host
-    std::span<const std::int32_t> targets{};   // host, one per row
+    std::span<const std::int32_t> rows{};     // host
+    std::span<const std::int32_t> targets{};  // host, one per row
     Norm norm{};
     const Matrix* head = nullptr;
     const float* bias = nullptr;
     float scale = 1;
-    float* logprobs = nullptr;                // host (rows.size())
-    std::int32_t* argmax = nullptr;           // host (rows.size()); the first of equals
+    float* logprobs = nullptr;       // host (rows.size())
+    std::int32_t* argmax = nullptr;  // host (rows.size()); the first of equals
 };
 
 /// Copies the first `n_positions` of a cache block (a fork that will write into a shared block).
@@ -231,9 +239,10 @@ class Backend {
     /// Zeroed memory that ops may read and write, 64-byte aligned.
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
 
-    /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. Bits per weight stay as stored.
-    /// `done(part)` runs once a part's file memory is no longer needed.
-    virtual Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t part)>& done) = 0;
+    /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. Bits per
+    /// weight stay as stored. `done(part)` runs once a part's file memory is no longer needed.
+    virtual Matrix pack(std::span<const RawMatrix> parts,
+                        const std::function<void(std::size_t part)>& done) = 0;
 
     virtual void embed(const EmbedArgs& args) = 0;
     virtual void norm(const NormArgs& args) = 0;

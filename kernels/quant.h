@@ -1,6 +1,7 @@
 // Block formats of quantized weights and one row of traits per type.
 //
-// The structs are the GGUF format's own (ggml-common.h names them block_q8_0, block_q4_0): bit-compatible, no padding.
+// The structs are the GGUF format's own (ggml-common.h names them block_q8_0, block_q4_0): bit-compatible, no
+// padding.
 #pragma once
 
 #include <cstdint>

@@ -26,7 +26,7 @@ struct TensorReport {
 
 struct ConvertReport {
     std::vector<TensorReport> tensors;
-    std::int64_t bytes = 0;       ///< of the written file
+    std::int64_t bytes = 0;  ///< of the written file
     std::int64_t parameters = 0;
     std::vector<std::string> notes;  ///< what the file lacks that one might expect, one line each
 };
@@ -42,6 +42,7 @@ struct ConvertOptions {
 
 /// Writes `output` as GGUF v3 with llama.cpp's names, keys and rope order, tokenizer included.
 /// `input`: a Hugging Face folder or a .gguf file. Written to a temporary name, then renamed.
-TINYLLM_API ConvertReport convert_to_gguf(const std::string& input, const std::string& output, const ConvertOptions& options = {});
+TINYLLM_API ConvertReport convert_to_gguf(const std::string& input, const std::string& output,
+                                          const ConvertOptions& options = {});
 
 }  // namespace tinyllm

@@ -12,8 +12,9 @@ namespace tinyllm {
 enum class ErrorKind : int {
     runtime = 1,
     usage = 2,
-    not_found = 3,      ///< a model or data file is absent, or a download failed
-    unsupported = 4,    ///< an architecture, tokenizer part or type this build does not have; the message names it
+    not_found = 3,  ///< a model or data file is absent, or a download failed
+    unsupported =
+        4,  ///< an architecture, tokenizer part or type this build does not have; the message names it
     would_not_fit = 5,  ///< predicted to exceed memory
     out_of_memory = 6,  ///< met
     corrupt = 7,        ///< a file contradicts its format, or is unsafe

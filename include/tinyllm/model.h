@@ -14,27 +14,27 @@
 namespace tinyllm {
 
 struct ModelOptions {
-    std::string device = "auto";        ///< "cpu", "auto", "ref" (the scalar specification); "cuda" where built
-    int threads = 0;                    ///< 0: TINYLLM_THREADS, else the cores of the fastest cluster
-    bool exact = false;                 ///< fp32 arithmetic and cache, results independent of the batch
-    std::optional<DType> type;          ///< weights of this type, rounded at load; default: as stored
-    bool tokenizer = true;              ///< false: no tokenizer is looked for
+    std::string device = "auto";  ///< "cpu", "auto", "ref" (the scalar specification); "cuda" where built
+    int threads = 0;              ///< 0: TINYLLM_THREADS, else the cores of the fastest cluster
+    bool exact = false;           ///< fp32 arithmetic and cache, results independent of the batch
+    std::optional<DType> type;    ///< weights of this type, rounded at load; default: as stored
+    bool tokenizer = true;        ///< false: no tokenizer is looked for
 };
 
 /// What `info` shows of a model.
 struct ModelInfo {
     std::string path;
-    std::string architecture;           ///< "gpt2", "llama"
-    std::int64_t parameters = 0;        ///< tied weights once
-    std::int64_t weight_bytes = 0;      ///< as stored in memory, tied weights once
+    std::string architecture;       ///< "gpt2", "llama"
+    std::int64_t parameters = 0;    ///< tied weights once
+    std::int64_t weight_bytes = 0;  ///< as stored in memory, tied weights once
     std::int64_t n_layers = 0, dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, vocab_size = 0;
-    std::int64_t context = 0;           ///< positions the model was made for
-    DType main_type = DType::f32;       ///< the type that holds most weights
-    std::string backend;                ///< "cpu (avx512_vnni, 2 threads)"
+    std::int64_t context = 0;      ///< positions the model was made for
+    DType main_type = DType::f32;  ///< the type that holds most weights
+    std::string backend;           ///< "cpu (avx512_vnni, 2 threads)"
     int threads = 1;
     double load_ms = 0;
-    std::vector<Token> eos;             ///< ends generation: generation_config.json, config.json or GGUF
-    std::vector<std::string> notes;     ///< one line per tensor that did not get ModelOptions::type
+    std::vector<Token> eos;          ///< ends generation: generation_config.json, config.json or GGUF
+    std::vector<std::string> notes;  ///< one line per tensor that did not get ModelOptions::type
 };
 
 class Backend;

@@ -13,8 +13,8 @@ namespace tinyllm {
 
 /// Applied in this order: repeat penalty, temperature, top-k, top-p, min-p, draw.
 struct SamplerOptions {
-    float temperature = 0;        ///< 0: greedy, the first of equals
-    std::int32_t top_k = 0;       ///< 0: all
+    float temperature = 0;   ///< 0: greedy, the first of equals
+    std::int32_t top_k = 0;  ///< 0: all
     float top_p = 1;
     float min_p = 0;
     float repeat_penalty = 1;

@@ -16,10 +16,10 @@
 namespace tinyllm {
 
 struct SessionOptions {
-    std::int64_t context = 0;          ///< most positions per sequence; 0: the model's own
-    std::optional<DType> k_type;       ///< of the cache; default f16, f32 when the model is exact
+    std::int64_t context = 0;     ///< most positions per sequence; 0: the model's own
+    std::optional<DType> k_type;  ///< of the cache; default f16, f32 when the model is exact
     std::optional<DType> v_type;
-    std::int32_t chunk = 512;          ///< rows per prefill step
+    std::int32_t chunk = 512;  ///< rows per prefill step
 };
 
 struct GenerateOptions {
@@ -30,9 +30,9 @@ struct GenerateOptions {
 
 /// The lm-evaluation-harness contract.
 struct Score {
-    double logprob = 0;       ///< sum over the continuation
+    double logprob = 0;  ///< sum over the continuation
     std::int32_t n_tokens = 0;
-    bool is_greedy = false;   ///< every continuation token was the most likely one
+    bool is_greedy = false;  ///< every continuation token was the most likely one
 };
 
 /// Continuations of one context. The context and every continuation hold at least one token.
@@ -58,7 +58,8 @@ class TINYLLM_API Session {
     /// Logits behind the last token, (vocab); needs a prefill. Valid until the next call that runs the model.
     std::span<const float> logits();
 
-    /// Generates behind the last token; `on_token` returning false stops. Returns the tokens, end token excluded.
+    /// Generates behind the last token; `on_token` returning false stops. Returns the tokens, end token
+    /// excluded.
     std::vector<Token> generate(const GenerateOptions& options,
                                 const std::function<bool(Token)>& on_token = nullptr);
 
@@ -71,16 +72,20 @@ class TINYLLM_API Session {
 
     /// log p(tokens[i] | tokens[0..i-1]) for i >= 1, in one pass; leaves the session as it was.
     /// `next_logits`, if given, receives the logits behind the last token.
-    std::vector<float> token_logprobs(std::span<const Token> tokens, std::vector<float>* next_logits = nullptr);
+    std::vector<float> token_logprobs(std::span<const Token> tokens,
+                                      std::vector<float>* next_logits = nullptr);
 
-    /// Scores all continuations of all requests: each context runs once, continuations fork it and run as one batch.
-    /// Rows beyond the model's context are cut from the left, as the harness does. Leaves the session as it was.
+    /// Scores all continuations of all requests: each context runs once, continuations fork it and run as one
+    /// batch. Rows beyond the model's context are cut from the left, as the harness does. Leaves the session
+    /// as it was.
     std::vector<std::vector<Score>> loglikelihood(std::span<const ScoreRequest> requests);
 
-    /// Logits behind the last token of each prompt, (prompts, vocab), run as batches. Leaves the session as it was.
+    /// Logits behind the last token of each prompt, (prompts, vocab), run as batches. Leaves the session as
+    /// it was.
     std::vector<std::vector<float>> last_logits(std::span<const std::vector<Token>> prompts);
 
-    /// One decode step of several sessions of one model as one batch: session i takes tokens[i]; logits() then differ per session.
+    /// One decode step of several sessions of one model as one batch: session i takes tokens[i]; logits()
+    /// then differ per session.
     static void decode_batch(std::span<Session* const> sessions, std::span<const Token> tokens);
 
     const Model& model() const;

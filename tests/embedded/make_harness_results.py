@@ -26,7 +26,7 @@ def run(oracle, model):
         data = []
         for task, files in FILES.items():
             data += ["--data", task + "=" + ",".join(os.path.join(EMBEDDED, "questions", f) for f in files.split(","))]
-        subprocess.run([sys.executable, oracle, "--model", os.path.join(EMBEDDED, "models", model), "--dtype", "float32", "--tasks", ",".join(FILES),
+        subprocess.run([sys.executable, oracle, "--model", os.path.join(EMBEDDED, "models", model), "--dtype", "float32", "--limit", "0", "--batch-size", "16", "--tasks", ",".join(FILES),
                         "--selfcheck", "3", "--out", out] + data, check=True)
         with open(out) as f:
             return json.load(f)

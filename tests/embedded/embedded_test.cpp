@@ -188,8 +188,11 @@ TEST(EmbeddedHarnessResults, AreAboveChanceAndAgreeWithTheirRequests) {
     const std::map<std::string, double> chance = {
         {"arc_easy", 0.25},     {"boolq", 0.5},      {"openbookqa", 0.25}, {"piqa", 0.5},
         {"social_iqa", 1. / 3}, {"winogrande", 0.5}, {"hellaswag", 0.25}};
-    const json models =
-        json::parse(read_bytes(fs::path(TINYLLM_TEST_DIR) / "embedded" / "harness_results.json"));
+    const fs::path path = fs::path(TINYLLM_TEST_DIR) / "embedded" / "harness_results.json";
+    if (!fs::exists(path)) {
+        GTEST_SKIP() << "no " << path << ": make_harness_results.py writes it";
+    }
+    const json models = json::parse(read_bytes(path));
     ASSERT_EQ(models.size(), 2u);
     for (const auto& [model, result] : models.items()) {
         for (const auto& [task, guess] : chance) {

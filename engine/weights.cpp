@@ -20,8 +20,8 @@ void check_shape(const TensorView& view, const std::vector<std::int64_t>& expect
          show(expected), show(view.shape));
 }
 
-void check_finite(const TensorView& view) {
-    if (all_finite(view)) return;
+void check_finite(const TensorView& view, int threads) {
+    if (all_finite(view, threads)) return;
     const std::vector<float> values = to_f32(view);
     const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
     fail(ErrorKind::corrupt, "{}: tensor {}: element {}: expected a finite number, found {}", view.file,
@@ -135,7 +135,7 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
             fail(ErrorKind::unsupported, "{}: tensor {}: a transposed {} weight", view.file, view.name,
                  dtype_name(view.type));
         }
-        check_finite(view);
+        check_finite(view, backend_.threads());
         const RowOrder order = hf ? bound.rule->hf_rows : bound.rule->gguf_rows;
         RawMatrix raw{view.type, part.rows, cols, view.data.data(), transposed, {}, 0};
         if (order) raw.row_order = order(config_);
@@ -200,7 +200,7 @@ const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string
             fail(ErrorKind::unsupported, "{}: tensor {}: expected f32, f16 or bf16, found {}", view.file,
                  view.name, dtype_name(view.type));
         }
-        check_finite(view);
+        check_finite(view, 1);
         const RowOrder order = form_ == FileForm::hugging_face ? bound.rule->hf_rows : bound.rule->gguf_rows;
         std::vector<float> values(static_cast<std::size_t>(part.rows));
         traits(view.type).to_f32(view.data.data(), values.data(), part.rows);

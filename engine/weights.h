@@ -94,7 +94,7 @@ DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::in
 std::vector<float> to_f32(const TensorView& tensor);
 
 /// Whether every value of a tensor is finite. Of quantized blocks only the scales are looked at: they alone
-/// can be otherwise.
-bool all_finite(const TensorView& tensor);
+/// can be otherwise. Large tensors are shared out to `threads`: the scan is what first touches their pages.
+bool all_finite(const TensorView& tensor, int threads = 1);
 
 }  // namespace tinyllm

@@ -69,7 +69,8 @@ def eval_command(folder):
         assert [json.loads(line)["resps"] for line in f] == [s["resps"] for s in samples], "exact results depend on the batch"
 
     common = [TINYLLM, "eval", MODEL, "-t", "piqa", "--data", QUESTIONS, "-L", 5]
-    expect(run(*common, "--threshold", "piqa=1.0", "--format", "json"), 8, "below the threshold")
+    unsure = [TINYLLM, "eval", MODEL, "-t", "boolq", "--data", QUESTIONS, "-L", 80]
+    expect(run(*unsure, "--threshold", "boolq=1.0", "--format", "json"), 8, "below the threshold")
     expect(run(*common, "--threshold", "piqa=0"), 0)
     expect(run(*common, "--threshold", "piqa=x"), 2, "--threshold")
     expect(run(*common, "-f", 3), 4, "--num-fewshot")

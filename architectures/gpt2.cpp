@@ -151,7 +151,7 @@ const Architecture& architecture_gpt2() {
             {"output_norm.bias", "ln_f.bias"},
             {"output.weight", "lm_head.weight"},
         },
-        "transformer.",
+        {"transformer."},
         {"h.#.attn.bias", "h.#.attn.masked_bias"},
         {},
     };

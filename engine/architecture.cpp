@@ -72,15 +72,21 @@ RuleMatch match_gguf_name(const Architecture& architecture, std::string_view nam
 
 RuleMatch match_hf_name(const Architecture& architecture, std::string_view name) {
     if (const RuleMatch found = match(architecture, &TensorRule::hf, name); found.rule) return found;
-    if (!name.starts_with(architecture.hf_prefix)) return {};
-    return match(architecture, &TensorRule::hf, name.substr(architecture.hf_prefix.size()));
+    for (auto prefix : architecture.hf_prefixes) {
+        if (!name.starts_with(prefix)) continue;
+        const RuleMatch found = match(architecture, &TensorRule::hf, name.substr(prefix.size()));
+        if (found.rule) return found;
+    }
+    return {};
 }
 
 bool is_ignored_hf_name(const Architecture& architecture, const Config& config, std::string_view name) {
-    const auto bare =
-        name.starts_with(architecture.hf_prefix) ? name.substr(architecture.hf_prefix.size()) : name;
     for (auto pattern : architecture.hf_ignored) {
-        if (match_pattern(pattern, bare) > -2) return true;
+        if (match_pattern(pattern, name) > -2) return true;
+        for (auto prefix : architecture.hf_prefixes) {
+            if (name.starts_with(prefix) && match_pattern(pattern, name.substr(prefix.size())) > -2)
+                return true;
+        }
     }
     const RuleMatch found = match_hf_name(architecture, name);
     return config.tied_head && found.rule && found.rule->gguf == "output.weight";
@@ -95,6 +101,19 @@ std::vector<std::int32_t> interleaved_rope_rows(std::int64_t n_heads, std::int64
             const std::int64_t half = dims / 2;
             const std::int64_t stored = i >= dims ? i : i < half ? 2 * i : 2 * (i - half) + 1;
             order.push_back(static_cast<std::int32_t>(head * head_dim + stored));
+        }
+    }
+    return order;
+}
+
+std::vector<std::int32_t> interleaved_qkv_rows(std::int64_t n_heads, std::int64_t head_dim) {
+    std::vector<std::int32_t> order;
+    order.reserve(static_cast<std::size_t>(3 * n_heads * head_dim));
+    for (std::int64_t part = 0; part < 3; ++part) {
+        for (std::int64_t head = 0; head < n_heads; ++head) {
+            for (std::int64_t i = 0; i < head_dim; ++i) {
+                order.push_back(static_cast<std::int32_t>((head * 3 + part) * head_dim + i));
+            }
         }
     }
     return order;

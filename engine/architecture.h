@@ -24,7 +24,7 @@ using RowOrder = std::vector<std::int32_t> (*)(const Config& config);
 /// One tensor of an architecture under its two names. '#' stands for the layer.
 struct TensorRule {
     std::string_view gguf;  // "blk.#.attn_q.weight"
-    std::string_view hf;    // "layers.#.self_attn.q_proj.weight", without Architecture::hf_prefix
+    std::string_view hf;    // "layers.#.self_attn.q_proj.weight", without any of Architecture::hf_prefixes
     /// Hugging Face stores (inputs, outputs), the Conv1D of GPT-2.
     bool hf_transposed = false;
     /// Null: the rows (of a vector: the elements) stand as the engine wants them. So, written as GGUF, row
@@ -50,8 +50,8 @@ struct Architecture {
     std::unique_ptr<Network> (*build)(const Config& config, WeightLoader& weights);
 
     std::vector<TensorRule> tensors;
-    /// Stands before most Hugging Face names, "transformer."; names are tried with and without it.
-    std::string_view hf_prefix;
+    /// Stand before most Hugging Face names, "transformer."; names are tried with and without them.
+    std::vector<std::string_view> hf_prefixes;
     /// Hugging Face names of buffers that old checkpoints carry and nobody needs.
     std::vector<std::string_view> hf_ignored;
     /// GGUF tensors that from_gguf reads into the config.
@@ -82,5 +82,9 @@ bool is_ignored_hf_name(const Architecture& architecture, const Config& config, 
 /// rotated.
 std::vector<std::int32_t> interleaved_rope_rows(std::int64_t n_heads, std::int64_t head_dim,
                                                 std::int64_t dims);
+
+/// Rows of a fused projection that Hugging Face interleaves head by head (q, k, v of head 0, then of head 1,
+/// …): its row of each of ours, which stand q over k over v.
+std::vector<std::int32_t> interleaved_qkv_rows(std::int64_t n_heads, std::int64_t head_dim);
 
 }  // namespace tinyllm

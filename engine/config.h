@@ -35,6 +35,10 @@ struct Config {
     bool qkv_bias = false;
     bool attention_out_bias = false;
     bool mlp_bias = false;
+    bool parallel_residual = false;  // attention and MLP both read the layer's input
+    bool norm_after = false;         // of each branch, not before it
+    bool final_norm = true;
+    std::int64_t embedding_dim = 0;         // of tokens, where projections lead to and from dim; 0: dim
     bool scale_attention = true;            // by 1 / sqrt(head_dim)
     bool scale_attention_by_layer = false;  // also by 1 / (layer + 1)
 };

@@ -303,6 +303,7 @@ void check_config(const Config& c) {
     };
     check("number of layers", c.n_layers, 1 << 16);
     check("width", c.dim, 1 << 20);
+    check("embedding width", c.embedding_dim ? c.embedding_dim : c.dim, 1 << 20);
     check("number of heads", c.n_heads, 1 << 16);
     check("number of key/value heads", c.n_kv_heads, 1 << 16);
     check("head width", c.head_dim, 1 << 16);

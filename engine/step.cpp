@@ -34,6 +34,14 @@ Rows Step::embed(const Matrix& table, const Matrix* positions, std::int32_t offs
     return out;
 }
 
+Rows Step::positions(const Matrix& table, std::int32_t offset) {
+    const Rows out = take(table.cols);
+    std::vector<std::int32_t> rows = batch_.positions;
+    for (std::int32_t& row : rows) row += offset;
+    backend_.embed({n(), rows.data(), &table, 1, nullptr, nullptr, out.data});
+    return out;
+}
+
 void Step::norm(Rows x, const Norm& norm) {
     backend_.norm({n(), x.width, x.data, norm, x.data});
 }

@@ -57,6 +57,8 @@ class Step {
 
     /// table[token], and positions[position + offset] where a table of positions is given.
     Rows embed(const Matrix& table, const Matrix* positions = nullptr, std::int32_t offset = 0);
+    /// table[position + offset] alone.
+    Rows positions(const Matrix& table, std::int32_t offset);
     /// In place.
     void norm(Rows x, const Norm& norm);
     Rows linear(Rows x, const Norm& norm, const Linear& l, Activation activation = Activation::none);

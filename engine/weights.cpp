@@ -86,7 +86,8 @@ WeightLoader::WeightLoader(const Architecture& architecture, const Config& confi
         const bool hf = form == FileForm::hugging_face;
         if (hf && is_ignored_hf_name(architecture, config, view.name)) {
             if (match_hf_name(architecture, view.name).rule)
-                check_shape(view, {config.vocab_size, config.dim});
+                check_shape(view,
+                            {config.vocab_size, config.embedding_dim ? config.embedding_dim : config.dim});
             continue;
         }
         if (!hf && std::ranges::count(architecture.gguf_in_config, view.name)) continue;

@@ -9,6 +9,10 @@ import transformers
 FAMILIES = {
     "gpt2": (transformers.GPT2Config, transformers.GPT2LMHeadModel),
     "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+    "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM),
+    "gpt_neox": (transformers.GPTNeoXConfig, transformers.GPTNeoXForCausalLM),
+    "bloom": (transformers.BloomConfig, transformers.BloomForCausalLM),
+    "opt": (transformers.OPTConfig, transformers.OPTForCausalLM),
     "mistral": (transformers.MistralConfig, transformers.MistralForCausalLM),
 }
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -63,10 +67,17 @@ def loglikelihood(model, context, continuation, limit):
     }
 
 
+def context_of(config):
+    for key in ("n_positions", "max_position_embeddings", "seq_length"):
+        if getattr(config, key, None):
+            return getattr(config, key)
+    raise ValueError("a config without context")
+
+
 def expectations(model, seed, n_prompt, n_greedy):
     """What the C++ side must find again, as plain data."""
     vocab = model.config.vocab_size
-    limit = getattr(model.config, "n_positions", None) or model.config.max_position_embeddings
+    limit = context_of(model.config)
     generator = torch.Generator().manual_seed(seed + 1)
 
     def tokens(n):

@@ -15,6 +15,11 @@ HERE = pathlib.Path(__file__).parent
 GPT2 = dict(vocab_size=80, n_embd=24, n_layer=2, n_head=3, n_positions=40, bos_token_id=0, eos_token_id=0)
 LLAMA = dict(vocab_size=80, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
              max_position_embeddings=40, bos_token_id=1, eos_token_id=2)
+NEOX = dict(vocab_size=80, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+            max_position_embeddings=40, bos_token_id=0, eos_token_id=0)
+BLOOM = dict(vocab_size=80, hidden_size=24, n_layer=2, n_head=3, seq_length=40, bos_token_id=1, eos_token_id=2)
+OPT = dict(vocab_size=80, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, ffn_dim=40, max_position_embeddings=40,
+           bos_token_id=2, eos_token_id=2)
 
 
 def without_prefix(prefix):
@@ -42,6 +47,14 @@ def old_llama_buffers(state):
 def rope_as_transformers_5(config):
     config["rope_parameters"] = {"rope_type": "default", "rope_theta": config.pop("rope_theta")}
     config.pop("rope_scaling", None)
+
+
+def bloom_as_released(config):
+    """The spelling of bigscience's config.json."""
+    config["n_embed"] = config.pop("hidden_size")
+    config["num_attention_heads"] = config.pop("n_head")
+    config.update(attention_softmax_in_fp32=True, bias_dropout_fusion=True, masked_softmax_fusion=True, n_inner=None,
+                  offset_alibi=100, skip_bias_add=True, skip_bias_add_qkv=False, unk_token_id=0)
 
 
 def drop(*keys):
@@ -97,6 +110,22 @@ CASES = {
                               dict(dtype="bf16", n_prompt=100)),
     "mistral-no-window": ("mistral", {**LLAMA, "num_key_value_heads": 3, "sliding_window": None, "head_dim": 12},
                           dict(dtype="bf16")),
+    "qwen2-untied": ("qwen2", {**LLAMA, "num_key_value_heads": 1}, dict(dtype="bf16")),
+    "qwen2-tied": ("qwen2", {**LLAMA, "num_key_value_heads": 3, "tie_word_embeddings": True, "rope_theta": 1e6}, dict(shard="20KB")),
+    "gpt-neox-parallel": ("gpt_neox", {**NEOX, "rotary_pct": 0.5}, dict(dtype="f16")),
+    "gpt-neox-serial": ("gpt_neox", {**NEOX, "use_parallel_residual": False, "rotary_pct": 1.0, "hidden_act": "gelu_new",
+                                     "tie_word_embeddings": True, "rotary_emb_base": 500}, dict(dtype="bf16")),
+    "gpt-neox-no-bias": ("gpt_neox", {**NEOX, "attention_bias": False, "rotary_pct": 0.25, "num_attention_heads": 2,
+                                      "hidden_size": 32}, dict(dtype="f16")),
+    "bloom-three-heads": ("bloom", BLOOM, dict(dtype="f16")),
+    "bloom-old-names": ("bloom", {**BLOOM, "n_head": 6, "n_layer": 1},
+                        dict(edit_tensors=without_prefix("transformer."), edit_config=bloom_as_released)),
+    "bloom-eight-heads": ("bloom", {**BLOOM, "n_head": 8, "layer_norm_epsilon": 1e-3}, dict(dtype="bf16")),
+    "opt-norm-before": ("opt", OPT, dict(dtype="f16")),
+    "opt-norm-after-projected": ("opt", {**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 16}, dict(dtype="f16")),
+    "opt-no-bias": ("opt", {**OPT, "enable_bias": False, "_remove_final_layer_norm": True, "activation_function": "gelu",
+                            "tie_word_embeddings": False}, dict(dtype="bf16")),
+    "opt-decoder-prefix": ("opt", {**OPT, "word_embed_proj_dim": 32}, dict(dtype="bf16", edit_tensors=without_prefix("model."))),
 }
 
 

@@ -32,7 +32,7 @@ Config from_hf(const HfConfig& json) {
     c.tied_head = json.boolean("tie_word_embeddings", false);
     c.qkv_bias = c.attention_out_bias = json.boolean("attention_bias", true);
     derive(c, json.file());
-    const double part = json.number("rotary_pct", 0.25);
+    const double part = json.number("partial_rotary_factor", json.number("rotary_pct", 0.25));
     if (!(part >= 0 && part <= 1))
         fail(ErrorKind::corrupt, "{}: rotary_pct: expected 0 to 1, found {}", json.file(), part);
     const auto dims = static_cast<std::int64_t>(static_cast<double>(c.head_dim) * part);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "engine/fail.h"
 #include "engine/model_source.h"
@@ -31,12 +32,19 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     const ModelSource source = open_model_source(path);
     model->exact_ = options.exact;
     model->backend_ = make_backend(options);
+    // Beside the weights: the one is bound by the CPU, the others by memory.
+    std::future<std::shared_ptr<const Tokenizer>> tokenizer;
+    if (options.tokenizer) {
+        const bool alone = model->backend_->threads() == 1;
+        tokenizer = std::async(alone ? std::launch::deferred : std::launch::async | std::launch::deferred,
+                               [&path] { return Tokenizer::load(path); });
+    }
     WeightLoader weights(*source.architecture, source.config, *source.tensors, source.form, *model->backend_,
                          options.type);
     model->network_ = source.architecture->build(source.config, weights);
     weights.finish();
     model->network_->memory = weights.take_memory();
-    if (options.tokenizer) model->tokenizer_ = Tokenizer::load(path);
+    if (options.tokenizer) model->tokenizer_ = tokenizer.get();
 
     const Config& config = source.config;
     const WeightTotals& totals = weights.totals();

@@ -176,15 +176,27 @@ std::vector<Cluster> clusters() {
 }
 
 int quota_cpus() {
-    const std::string root = sysfs_root() + "/sys/fs/cgroup/";
-    double quota = -1;
-    double period = -1;
-    std::ifstream v2(root + "cpu.max");  // "max 100000" or "150000 100000"
-    if (!(v2 >> quota >> period)) {
-        quota = read_number(root + "cpu/cpu.cfs_quota_us");
-        period = read_number(root + "cpu/cpu.cfs_period_us");
+    const std::string root = sysfs_root() + "/sys/fs/cgroup";
+    double cpus = 0;
+    const auto limit = [&](double quota, double period) {
+        if (quota > 0 && period > 0 && (cpus == 0 || quota / period < cpus)) cpus = quota / period;
+    };
+    // Version 2: a line "0::/path" names this process's group; a limit of any group above it holds too.
+    std::string group = "/";
+    std::ifstream groups(sysfs_root() + "/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        if (line.starts_with("0::/")) group = line.substr(3);
     }
-    return quota > 0 && period > 0 ? std::max(1, static_cast<int>(std::ceil(quota / period))) : 0;
+    for (bool top = false; !top;) {
+        top = group.find_first_not_of('/') == std::string::npos;
+        std::ifstream max(root + group + "/cpu.max");  // "max 100000" or "150000 100000"
+        double quota = 0;
+        double period = 0;
+        if (max >> quota >> period) limit(quota, period);
+        if (!top) group.erase(group.find_last_of('/'));
+    }
+    limit(read_number(root + "/cpu/cpu.cfs_quota_us"), read_number(root + "/cpu/cpu.cfs_period_us"));
+    return cpus > 0 ? std::max(1, static_cast<int>(std::ceil(cpus))) : 0;
 }
 
 int choose_threads(int requested) {

@@ -1,6 +1,7 @@
 """Models that are not there, not known, damaged or too large: one line, and the exit code that says which."""
 import json
 import os
+import resource
 import struct
 
 import harness
@@ -119,6 +120,24 @@ class BadInputTest(harness.CommandTest):
         with open(os.path.join(proc, "meminfo"), "w") as file:
             file.write("MemTotal:       64 kB\nMemAvailable:   64 kB\n")
         self.fails(5, "run", self.model, "a", env={"TINYLLM_SYSFS_ROOT": self.path("tree")}, says=["memory", "KiB"])
+
+    def test_memory_that_runs_out(self):
+        """Limits the address space a little above what starting takes, until loading meets the limit."""
+        def limited(kib):
+            return self.run_command("score", self.model, "a", "--json", "-t", "1",
+                                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (kib << 10, kib << 10)))
+
+        enough = 1 << 21
+        if limited(enough).returncode:
+            self.skipTest("needs more than 2 GiB of address space, as sanitizers do")
+        few = 1 << 10
+        while enough - few > 64:
+            middle = (enough + few) // 2
+            few, enough = (few, middle) if limited(middle).returncode == 0 else (middle, enough)
+        done = limited(few)
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertEqual(done.stdout, b"")
 
 
 if __name__ == "__main__":

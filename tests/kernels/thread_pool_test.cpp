@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 namespace tinyllm::cpu {
 namespace {
 
@@ -16,6 +18,41 @@ TEST(ThreadPool, EveryChunkRunsOnceWhateverTheSizeOfTheRegionBefore) {
         pool.run(n, [&](int chunk, int) { ++hits[static_cast<std::size_t>(chunk)]; });
         for (int i = 0; i < 512; ++i) ASSERT_EQ(hits[static_cast<std::size_t>(i)], i < n ? 1 : 0) << region;
     }
+}
+
+TEST(ThreadPool, WorkersWakeAfterTheyParked) {
+    ThreadPool pool(3, {});
+    for (int region = 0; region < 5; ++region) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // longer than workers spin
+        std::atomic<int> sum = 0;
+        pool.run(100, [&](int chunk, int thread) {
+            EXPECT_TRUE(thread >= 0 && thread < 3);
+            sum += chunk;
+        });
+        EXPECT_EQ(sum, 4950);
+    }
+}
+
+TEST(ThreadPool, ASlowThreadsShareIsTakenByTheOthers) {
+    ThreadPool pool(2, {});
+    std::atomic<int> fast = 0;
+    // Chunk 0 holds its thread until the other one has run all the rest, which must therefore not wait.
+    pool.run(64, [&](int chunk, int) {
+        if (chunk != 0) {
+            ++fast;
+            return;
+        }
+        while (fast < 63) std::this_thread::yield();
+    });
+    EXPECT_EQ(fast, 63);
+}
+
+TEST(ThreadPool, OneThreadRunsAllAndEmptyRegionsEnd) {
+    ThreadPool pool(1, {});
+    std::vector<int> order;
+    pool.run(0, [&](int chunk, int) { order.push_back(chunk); });
+    pool.run(4, [&](int chunk, int) { order.push_back(chunk); });
+    EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3}));
 }
 
 }  // namespace

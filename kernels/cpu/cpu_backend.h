@@ -85,6 +85,7 @@ class CpuBackend final : public Backend {
     ThreadPool pool_;
     std::vector<PerThread> per_thread_;
     Scratch shared_;
+    Arena weights_;
     std::uint64_t op_ = 0;
 };
 

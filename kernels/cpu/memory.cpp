@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -23,6 +24,21 @@ std::shared_ptr<std::byte> allocate_pages(std::size_t bytes) {
     // Only whole large pages, so that no memory is held beyond what was asked for.
     if (align == kLarge) madvise(reinterpret_cast<void*>(start), bytes / kLarge * kLarge, MADV_HUGEPAGE);
     return {reinterpret_cast<std::byte*>(start), [map, mapped](std::byte*) { munmap(map, mapped); }};
+}
+
+std::shared_ptr<std::byte> Arena::take(std::size_t bytes) {
+    constexpr std::size_t kMost = std::size_t{64} << 20;
+    if (bytes > kMost / 4) return allocate_pages(bytes);
+    bytes = (bytes + 63) / 64 * 64;
+    if (bytes > size_ - used_) {
+        // Small models take small mappings: a large page is held whole, however little of it is used.
+        size_ = std::clamp(4 * std::max(size_, bytes), std::size_t{1} << 20, kMost);
+        used_ = 0;
+        mapping_ = allocate_pages(size_);
+    }
+    std::byte* piece = mapping_.get() + used_;
+    used_ += bytes;
+    return {mapping_, piece};
 }
 
 void Scratch::grow(std::size_t bytes) {

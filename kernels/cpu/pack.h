@@ -7,6 +7,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/memory.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace tinyllm::cpu {
@@ -18,7 +19,7 @@ std::int64_t panel_bytes(DType type, std::int64_t cols, int lanes);
 Panels panels_of(const Strip& strip, std::int64_t cols, int lanes);
 
 Matrix pack_panels(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done,
-                   const KernelTable& table, ThreadPool& pool);
+                   const KernelTable& table, ThreadPool& pool, Arena& arena);
 
 /// Row `row` of all strips as f32, (cols), times `scale`, added to what is there if `add`.
 void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_t row, float scale, bool add,

@@ -22,6 +22,7 @@ Config from_hf(const HfConfig& json) {
         c.context = json.size("max_position_embeddings", 2048);
         c.qkv_bias = c.attention_out_bias = json.boolean("attention_bias", false);
         c.mlp_bias = json.boolean("mlp_bias", false);
+        json.ignore({"layernorm_epsilon"});  // LiteLlama's; transformers reads rms_norm_eps
     }
     return c;
 }

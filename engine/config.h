@@ -15,6 +15,7 @@ struct RopeConfig {
     double theta = 10000;
     double linear_factor = 1;
     std::vector<float> factors;  // (dims / 2), or empty: all 1
+    std::int32_t steps = 0;      // cos and sin are rounded to multiples of 1 / steps; 0: not rounded
 };
 
 struct Config {

@@ -75,6 +75,15 @@ void Decoder::step(const Batch& batch) {
     hidden_ = network_.end(step, x);
 }
 
+namespace {
+
+float rounded(float x, std::int32_t steps) {
+    const auto n = static_cast<float>(steps);
+    return steps == 0 ? x : std::nearbyint(x * n) / n;
+}
+
+}  // namespace
+
 // Angles are made in f32, as transformers makes them: at long positions their rounding shows in the logits.
 Rope Decoder::rope_until(std::int64_t positions) {
     const RopeConfig& config = network_.config.rope;
@@ -93,8 +102,8 @@ Rope Decoder::rope_until(std::int64_t positions) {
             frequency /= static_cast<float>(config.linear_factor);
             for (std::int64_t p = 0; p < enough; ++p) {
                 const float angle = static_cast<float>(p) * frequency;
-                cos[p * half + i] = std::cos(angle);
-                sin[p * half + i] = std::sin(angle);
+                cos[p * half + i] = rounded(std::cos(angle), config.steps);
+                sin[p * half + i] = rounded(std::sin(angle), config.steps);
             }
         }
     }

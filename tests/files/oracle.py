@@ -50,7 +50,8 @@ def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """Small random models with a byte-level BPE tokenizer, as transformers saves them."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import (BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM,
+                              LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM)
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -81,9 +82,30 @@ def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
         "gpt2": GPT2LMHeadModel(GPT2Config(
             vocab_size=n, n_embd=64, n_layer=2, n_head=4, n_positions=64, activation_function="gelu_new",
             initializer_range=0.3, **ids)),
+        # llama.cpp's gelu is the tanh form, whatever the file says.
+        "gptneox": GPTNeoXForCausalLM(GPTNeoXConfig(
+            vocab_size=n, hidden_size=64, intermediate_size=160, num_hidden_layers=2, num_attention_heads=4, rotary_pct=0.25,
+            max_position_embeddings=64, hidden_act="gelu_new", initializer_range=0.3, **ids)),
+        "gptneox_serial": GPTNeoXForCausalLM(GPTNeoXConfig(
+            vocab_size=n, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2, rotary_pct=0.5,
+            max_position_embeddings=64, hidden_act="gelu_new", use_parallel_residual=False, rotary_emb_base=500,
+            initializer_range=0.3, **ids)),
+        "bloom": BloomForCausalLM(BloomConfig(
+            vocab_size=n, hidden_size=64, n_layer=2, n_head=4, seq_length=64, initializer_range=0.3, **ids)),
+        "bloom_three_heads": BloomForCausalLM(BloomConfig(
+            vocab_size=n, hidden_size=96, n_layer=2, n_head=3, seq_length=64, initializer_range=0.3, **ids)),
+        "qwen2": Qwen2ForCausalLM(Qwen2Config(
+            vocab_size=n, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+            max_position_embeddings=64, rope_theta=1e6, tie_word_embeddings=True, initializer_range=0.3, **ids)),
+        "qwen2_untied": Qwen2ForCausalLM(Qwen2Config(
+            vocab_size=n, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
+            max_position_embeddings=64, tie_word_embeddings=False, initializer_range=0.3, **ids)),
     }
     paths = {}
     for name, model in made.items():
+        for weight_name, weight in model.named_parameters():
+            if weight_name.endswith("bias"):  # a bias that goes astray must show
+                torch.nn.init.normal_(weight, std=0.3)
         paths[name] = folder / name
         model.save_pretrained(paths[name])
         PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<|endoftext|>",

@@ -6,6 +6,8 @@ import pathlib
 import torch
 import transformers
 
+import phone_lm
+
 FAMILIES = {
     "gpt2": (transformers.GPT2Config, transformers.GPT2LMHeadModel),
     "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
@@ -14,6 +16,7 @@ FAMILIES = {
     "bloom": (transformers.BloomConfig, transformers.BloomForCausalLM),
     "opt": (transformers.OPTConfig, transformers.OPTForCausalLM),
     "mistral": (transformers.MistralConfig, transformers.MistralForCausalLM),
+    "phonelm": (phone_lm.PhoneLmConfig, phone_lm.PhoneLMForCausalLM),
 }
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 
@@ -104,24 +107,27 @@ def expectations(model, seed, n_prompt, n_greedy):
     }, lead
 
 
-def save(model, folder, dtype="f32", shard="10GB", edit_config=None, edit_tensors=None):
-    """save_pretrained in `dtype`; the edits take config.json's dict and the state dict."""
+def save(model, folder, dtype="f32", form="safetensors", shard="10GB", edit_config=None, edit_tensors=None):
+    """save_pretrained in `dtype`; the edits take config.json's dict and the state dict. `form`: safetensors, bin (the ZIP of
+    torch.save, where a tied head shares its storage with the embedding), legacy (torch.save before 1.6)."""
     folder = pathlib.Path(folder)
     config_class, model_class = type(model.config), type(model)
     copy = model_class(config_class(**model.config.to_dict()))
     copy.load_state_dict(model.state_dict())
     copy = copy.to(DTYPES[dtype])
-    state = None
-    if edit_tensors:
-        state = {name: tensor.contiguous().clone() for name, tensor in edit_tensors(copy.state_dict()).items()}
-    if state is None:
-        copy.save_pretrained(folder, max_shard_size=shard, safe_serialization=True)
+    if edit_tensors is None and form != "legacy":
+        copy.save_pretrained(folder, max_shard_size=shard, safe_serialization=form == "safetensors")
     else:
-        from safetensors.torch import save_file
-
+        state = copy.state_dict() if edit_tensors is None else edit_tensors(copy.state_dict())
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
         copy.config.save_pretrained(folder)
+        if form == "safetensors":
+            from safetensors.torch import save_file
+
+            state = {name: tensor.contiguous().clone() for name, tensor in state.items()}
+            save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+        else:
+            torch.save(state, folder / "pytorch_model.bin", _use_new_zipfile_serialization=form == "bin")
     if edit_config:
         path = folder / "config.json"
         config = json.loads(path.read_text())

@@ -242,12 +242,96 @@ TEST_P(Golden, OneThreadEqualsMany) {
     EXPECT_EQ(one, three);
 }
 
+/// A copy of a model's folder, to be damaged.
+class DamagedFolder : public testing::TestWithParam<std::string> {
+  protected:
+    DamagedFolder()
+        : folder_(fs::temp_directory_path() /
+                  ("tinyllm-damaged-" + GetParam() + "-" + std::to_string(::getpid()))) {
+        fs::remove_all(folder_);
+        fs::copy(fs::path(models()) / GetParam(), folder_);
+    }
+    ~DamagedFolder() override { fs::remove_all(folder_); }
+
+    void set_key(const std::string& key, const nlohmann::json& value) const {
+        const fs::path path = folder_ / "config.json";
+        std::ifstream in(path);
+        nlohmann::json config = nlohmann::json::parse(in);
+        config[key] = value;
+        std::ofstream(path) << config;
+    }
+
+    /// The message of the refusal, whose kind must be `kind`.
+    std::string refusal(ErrorKind kind) const {
+        ModelOptions options;
+        options.device = "ref";
+        options.tokenizer = false;
+        try {
+            (void)Model::load(folder_, options);
+        } catch (const Error& error) {
+            EXPECT_EQ(error.kind(), kind) << error.what();
+            return error.what();
+        }
+        ADD_FAILURE() << GetParam() << " was loaded";
+        return "";
+    }
+
+    fs::path folder_;
+};
+
+TEST_P(DamagedFolder, AKeyThatNobodyKnowsIsRefusedByName) {
+    set_key("query_rescaling", 2.0);
+    const std::string message = refusal(ErrorKind::unsupported);
+    EXPECT_NE(message.find("query_rescaling"), message.npos) << message;
+}
+
+using DamagedSafetensors = DamagedFolder;
+
+TEST_P(DamagedSafetensors, AMissingAndALeftOverTensorAreRefusedByName) {
+    const fs::path path = folder_ / "model.safetensors";
+    std::ifstream in(path, std::ios::binary);
+    std::string bytes(std::istreambuf_iterator<char>(in), {});
+    in.close();
+    // The name of the last norm, which every family has, with another letter.
+    const std::size_t at =
+        bytes.find("norm.weight\"") != bytes.npos ? bytes.find("norm.weight\"") : bytes.find("ln_f.weight\"");
+    ASSERT_NE(at, bytes.npos);
+    const std::size_t start = bytes.rfind('"', at) + 1, end = bytes.find('"', at);
+    bytes[end - 1] = 'z';
+    std::ofstream(path, std::ios::binary) << bytes;
+    const std::string message = refusal(ErrorKind::corrupt);
+    EXPECT_NE(message.find(bytes.substr(start, end - start)), message.npos) << message;
+}
+
+TEST_P(DamagedFolder, ASizeThatDoesNotFitTheTensorsIsRefused) {
+    set_key("vocab_size", 7);
+    refusal(ErrorKind::corrupt);
+}
+
+std::vector<std::string> cases_in_one_safetensors_file() {
+    std::vector<std::string> names = cases();
+    std::erase_if(names, [](const std::string& name) {
+        return !fs::exists(fs::path(models()) / name / "model.safetensors");
+    });
+    return names;
+}
+
+std::string as_test_name(std::string name) {
+    std::ranges::replace_if(
+        name, [](char c) { return c == '-' || c == '.'; }, '_');
+    return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, DamagedFolder, testing::ValuesIn(cases()),
+                         [](const auto& param) { return as_test_name(param.param); });
+
+INSTANTIATE_TEST_SUITE_P(Models, DamagedSafetensors, testing::ValuesIn(cases_in_one_safetensors_file()),
+                         [](const auto& param) { return as_test_name(param.param); });
+
 INSTANTIATE_TEST_SUITE_P(Models, Golden,
                          testing::Combine(testing::ValuesIn(cases()), testing::Values("ref", "cpu")),
                          [](const auto& param) {
-                             std::string name = std::get<0>(param.param) + "_" + std::get<1>(param.param);
-                             std::ranges::replace(name, '-', '_');
-                             return name;
+                             return as_test_name(std::get<0>(param.param) + "_" + std::get<1>(param.param));
                          });
 
 }  // namespace

@@ -37,6 +37,16 @@ def old_gpt2_buffers(state):
     return state
 
 
+def old_neox_buffers(state):
+    """As Pythia's checkpoints have them."""
+    state = dict(state)
+    for i in range(2):
+        state[f"gpt_neox.layers.{i}.attention.bias"] = torch.tril(torch.ones(40, 40, dtype=torch.uint8))[None, None]
+        state[f"gpt_neox.layers.{i}.attention.masked_bias"] = torch.tensor(-1e9, dtype=torch.float16)
+        state[f"gpt_neox.layers.{i}.attention.rotary_emb.inv_freq"] = torch.ones(1, dtype=torch.float16)
+    return state
+
+
 def old_llama_buffers(state):
     state = dict(state)
     for i in range(2):
@@ -61,6 +71,14 @@ def drop(*keys):
     def edit(config):
         for key in keys:
             config.pop(key, None)
+    return edit
+
+
+def as_published(**keys):
+    """config.json as the checkpoints' own versions of transformers wrote it, with keys that this one does not know."""
+    def edit(config):
+        config["torch_dtype"] = config.pop("dtype", None)
+        config.update(keys)
     return edit
 
 
@@ -125,6 +143,41 @@ CASES = {
     "opt-norm-after-projected": ("opt", {**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 16}, dict(dtype="f16")),
     "opt-no-bias": ("opt", {**OPT, "enable_bias": False, "_remove_final_layer_norm": True, "activation_function": "gelu",
                             "tie_word_embeddings": False}, dict(dtype="bf16")),
+    # One for each kind of checkpoint in docs/models.md: its file form, type and peculiarities.
+    "bloom-560m": ("bloom", {**BLOOM, "n_head": 4, "hidden_size": 16},
+                   dict(dtype="f16", edit_tensors=without_prefix("transformer."), edit_config=bloom_as_released)),
+    "cerebras-gpt": ("gpt2", {**GPT2, "vocab_size": 61, "n_embd": 34, "n_head": 17, "n_inner": 90, "n_layer": 1,
+                              "activation_function": "gelu"}, dict(form="bin", edit_config=as_published())),
+    "lamini-gpt": ("gpt2", {**GPT2, "vocab_size": 81, "n_embd": 20, "n_head": 2},
+                   dict(form="bin", edit_tensors=old_gpt2_buffers,
+                        edit_config=as_published(n_ctx=40, task_specific_params={"text-generation": {"do_sample": True}}))),
+    "danube3": ("llama", {**LLAMA, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 10, "rope_theta": 100000,
+                          "rms_norm_eps": 1e-5}, dict(dtype="bf16", edit_config=as_published(sliding_window=None))),
+    "litellama": ("llama", {**LLAMA, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2},
+                  dict(dtype="bf16", form="bin", edit_config=as_published(layernorm_epsilon=1e-5))),
+    "tinyllama": ("llama", {**LLAMA, "vocab_size": 61, "hidden_size": 32, "num_attention_heads": 8, "num_key_value_heads": 1,
+                            "intermediate_size": 20, "rms_norm_eps": 1e-5},
+                  dict(form="bin", shard="30KB", edit_config=as_published())),
+    "smollm": ("llama", {**LLAMA, "hidden_size": 36, "num_attention_heads": 9, "num_key_value_heads": 3, "rms_norm_eps": 1e-5,
+                         "tie_word_embeddings": True}, dict(dtype="bf16", edit_config=as_published())),
+    "opt-125m": ("opt", OPT, dict(dtype="f16", form="bin", edit_config=as_published(prefix="</s>"))),
+    "opt-350m": ("opt", {**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 12},
+                 dict(dtype="f16", form="legacy", edit_config=as_published(prefix="</s>"))),
+    "opt-norm-after": ("opt", {**OPT, "do_layer_norm_before": False}, dict(dtype="f16", form="bin", shard="20KB")),
+    "pythia": ("gpt_neox", {**NEOX, "rotary_pct": 0.25},
+               dict(dtype="f16", form="bin", edit_tensors=old_neox_buffers, edit_config=as_published())),
+    "qwen1.5": ("qwen2", {**LLAMA, "num_key_value_heads": 3, "tie_word_embeddings": True, "rope_theta": 1e6, "rms_norm_eps": 1e-6},
+                dict(dtype="bf16", edit_config=as_published(sliding_window=32768, max_window_layers=21))),
+    "qwen2.5": ("qwen2", {**LLAMA, "hidden_size": 56, "num_attention_heads": 14, "num_key_value_heads": 2, "intermediate_size": 33,
+                          "rope_theta": 1e6, "tie_word_embeddings": True},
+                dict(dtype="bf16", edit_config=as_published(use_mrope=False, max_window_layers=24))),
+    "phone-lm": ("phonelm", {**LLAMA, "hidden_act": "relu", "tie_word_embeddings": True},
+                 dict(dtype="bf16", edit_config=as_published(auto_map={"AutoModelForCausalLM": "modeling_phonelm.PhoneLMForCausalLM"}))),
+    "phone-lm-grouped": ("phonelm", {**LLAMA, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
+                                     "attention_bias": True, "rope_theta": 500.0, "rms_norm_eps": 1e-3},
+                         dict(dtype="f16", form="bin")),
+    "phone-lm-blocks": ("phonelm", {**LLAMA, "hidden_size": 32, "num_attention_heads": 2, "hidden_act": "relu",
+                                    "max_position_embeddings": 150}, dict(dtype="bf16", n_prompt=100)),
     "opt-decoder-prefix": ("opt", {**OPT, "word_embed_proj_dim": 32}, dict(dtype="bf16", edit_tensors=without_prefix("model."))),
 }
 

@@ -51,7 +51,8 @@ def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM,
-                              LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM)
+                              LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, StableLmConfig,
+                              StableLmForCausalLM)
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -100,6 +101,9 @@ def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
         "qwen2_untied": Qwen2ForCausalLM(Qwen2Config(
             vocab_size=n, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
             max_position_embeddings=64, tie_word_embeddings=False, initializer_range=0.3, **ids)),
+        "stablelm": StableLmForCausalLM(StableLmConfig(
+            vocab_size=n, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+            max_position_embeddings=64, use_qkv_bias=True, initializer_range=0.3, **ids)),
     }
     paths = {}
     for name, model in made.items():

@@ -64,9 +64,13 @@ def random_case(draw):
     common |= dict(intermediate_size=draw.choice([8, 33, 64]), hidden_act=activation, tie_word_embeddings=chance(0.5))
     theta = draw.choice([100.0, 10000.0, 1e6])
     if family == "gpt_neox":
-        return family, dict(common, rotary_pct=draw.choice([0.5, 1.0]), rotary_emb_base=theta, use_parallel_residual=chance(0.5),
+        return family, dict(common, rotary_pct=draw.choice([p for p in (0.25, 0.5, 1.0) if head_dim * p % 2 == 0]), rotary_emb_base=theta, use_parallel_residual=chance(0.5),
                             attention_bias=chance(0.7), layer_norm_eps=eps)
     common |= dict(num_key_value_heads=draw.choice(divisors), rms_norm_eps=eps, rope_theta=theta)
+    if family == "stablelm":
+        common.pop("rms_norm_eps")
+        return family, dict(common, layer_norm_eps=eps, use_qkv_bias=chance(0.5), use_parallel_residual=chance(0.5),
+                            partial_rotary_factor=draw.choice([p for p in (0.25, 0.5, 1.0) if head_dim * p % 2 == 0]))
     if family == "phonelm":
         return family, dict(common, attention_bias=chance(0.4))
     common |= dict(rope_scaling=random_rope(draw))

@@ -16,6 +16,7 @@ FAMILIES = {
     "bloom": (transformers.BloomConfig, transformers.BloomForCausalLM),
     "opt": (transformers.OPTConfig, transformers.OPTForCausalLM),
     "mistral": (transformers.MistralConfig, transformers.MistralForCausalLM),
+    "stablelm": (transformers.StableLmConfig, transformers.StableLmForCausalLM),
     "phonelm": (phone_lm.PhoneLmConfig, phone_lm.PhoneLMForCausalLM),
 }
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}

@@ -143,6 +143,10 @@ CASES = {
     "opt-norm-after-projected": ("opt", {**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 16}, dict(dtype="f16")),
     "opt-no-bias": ("opt", {**OPT, "enable_bias": False, "_remove_final_layer_norm": True, "activation_function": "gelu",
                             "tie_word_embeddings": False}, dict(dtype="bf16")),
+    "stablelm-serial": ("stablelm", {**LLAMA, "num_key_value_heads": 1, "use_qkv_bias": True}, dict(dtype="bf16")),
+    "stablelm-parallel": ("stablelm", {**LLAMA, "num_key_value_heads": 3, "use_parallel_residual": True, "partial_rotary_factor": 0.5,
+                                       "hidden_act": "relu", "layer_norm_eps": 1e-3, "tie_word_embeddings": True,
+                                       "rope_theta": 500.0}, dict(dtype="f16")),
     # One for each kind of checkpoint in docs/models.md: its file form, type and peculiarities.
     "bloom-560m": ("bloom", {**BLOOM, "n_head": 4, "hidden_size": 16},
                    dict(dtype="f16", edit_tensors=without_prefix("transformer."), edit_config=bloom_as_released)),

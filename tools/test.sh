@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds, runs them all. The last line is `N passed, N failed`, with `, N skipped` if any were.
-# Exit status 1 if one failed. TINYLLM_PRESET (release, debug, tsan, gcc11, …) chooses the build, TINYLLM_TEST_REGEX the tests.
+# Exit status 1 if one failed. TINYLLM_PRESET (release, debug, tsan, gcc11, …) chooses the build, TINYLLM_TEST_REGEX the tests,
+# arguments the targets to build (default: all).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 preset=${TINYLLM_PRESET:-release}
@@ -10,7 +11,7 @@ bash "$root/tools/setup.sh" test
 options=(-DTINYLLM_TESTS=ON)
 if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 (cd "$root" && cmake --preset "$preset" "${options[@]}" >/dev/null)
-cmake --build "$build"
+cmake --build "$build" ${1:+--target "$@"}
 
 results=$build/test_results.xml
 rm -f "$results"

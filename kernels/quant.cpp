@@ -67,11 +67,11 @@ void to_16(const float* from, void* to, std::int64_t n) {
 }
 
 void copy_f32(const float* from, void* to, std::int64_t n) {
-    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
+    if (n > 0) std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
 }
 
 void read_f32(const void* from, float* to, std::int64_t n) {
-    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
+    if (n > 0) std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
 }
 
 void q8_0_to_f32(const void* from, float* to, std::int64_t n) {

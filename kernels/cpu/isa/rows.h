@@ -76,6 +76,13 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
             top = max(top, abs(v));
             bad = fma(v, zero(), bad);
         }
+        const float poison = sum_lanes(bad);
+        if (poison != poison) {
+            __builtin_memset(q, 0, kBlock);
+            out.scales[at] = poison;
+            out.offsets_q8[at] = out.offsets_q4[at] = 0;
+            continue;
+        }
         const float largest = max_lanes(top);
         const F inverse = set1(largest > 1e-30f ? 127.0f / largest : 0.0f);
         I sum = set1_i(0);
@@ -85,7 +92,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
             store_s8(q + i, v);
         }
         const int32_t total = sum_lanes_i(sum);
-        out.scales[at] = largest / 127.0f + sum_lanes(bad);
+        out.scales[at] = largest / 127.0f;
         out.offsets_q8[at] = total * -kQ8Offset;
         out.offsets_q4[at] = total * -8;
     }

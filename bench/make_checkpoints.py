@@ -34,8 +34,11 @@ class Weights:
         values = (self.pool * scale + shift).to(self.dtype)
         self.start = (self.start + 7919) % POOL
         values = values.roll(self.start)
-        repeats = -(-count // POOL)
-        return values.repeat(repeats)[:count].reshape(shape)
+        made = torch.empty(count, dtype=self.dtype)
+        for at in range(0, count, POOL):
+            part = made[at:at + POOL]
+            part.copy_(values[:part.numel()])
+        return made.reshape(shape)
 
 
 def write_safetensors(path, entries, weights, dtype):

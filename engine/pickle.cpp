@@ -19,6 +19,8 @@ constexpr std::string_view kAllowed[] = {
     "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
     "torch._utils._rebuild_parameter",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.Tensor",
     "torch.FloatStorage",
     "torch.HalfStorage",
     "torch.BFloat16Storage",
@@ -195,9 +197,23 @@ class PickleMachine {
             push_new(PickleDict{});
         } else if (global->name == "torch._utils._rebuild_parameter" && !tuple->items.empty()) {
             push(const_cast<PickleValue*>(tuple->items[0]));  // a parameter is its tensor
+        } else if (global->name == "torch._tensor._rebuild_from_type_v2") {
+            push_with_attributes(*tuple);
         } else {
             push_new(PickleCall{global->name, arguments});
         }
+    }
+
+    /// (function, class, its arguments, attributes): a tensor with Python attributes is the tensor without.
+    void push_with_attributes(const PickleTuple& tuple) {
+        const auto* function = tuple.items.size() == 4 ? tuple.items[0]->as<PickleGlobal>() : nullptr;
+        const auto* type = function ? tuple.items[1]->as<PickleGlobal>() : nullptr;
+        if (type == nullptr || type->name != "torch.Tensor" ||
+            !function->name.starts_with("torch._utils._rebuild_tensor") ||
+            tuple.items[2]->as<PickleTuple>() == nullptr) {
+            corrupt("a tensor of a class of its own");
+        }
+        push_new(PickleCall{function->name, tuple.items[2]});
     }
 
     /// State of an OrderedDict: torch keeps module versions there, without effect on the weights.

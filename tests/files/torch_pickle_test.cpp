@@ -136,6 +136,9 @@ TEST_F(Pickle, RefusesWhatWeightsDoNotNeed) {
            "builtins\x8c\x04"
            "exec\x93.");
     refuse({"torch.Size"}, "ctorch\nSize\n.");
+    refuse({"class of its own"},
+           "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch\nTensor\nctorch\nTensor\n)}tR.");
+    refuse({"class of its own"}, "ctorch._tensor\n_rebuild_from_type_v2\n()tR.");
     refuse({"opcode 0x69"}, "(i__main__\nX\n.");  // INST
     refuse({"opcode 0x81"}, ")\x81.");            // NEWOBJ
     refuse({"opcode 0x82"}, "\x82\x01.");         // EXT1

@@ -47,6 +47,13 @@ def old_neox_buffers(state):
     return state
 
 
+def with_attributes(state):
+    """Tensors with Python attributes are pickled in another way."""
+    for tensor in state.values():
+        tensor.origin = "converted"
+    return state
+
+
 def old_llama_buffers(state):
     state = dict(state)
     for i in range(2):
@@ -158,7 +165,8 @@ CASES = {
     "danube3": ("llama", {**LLAMA, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 10, "rope_theta": 100000,
                           "rms_norm_eps": 1e-5}, dict(dtype="bf16", edit_config=as_published(sliding_window=None))),
     "litellama": ("llama", {**LLAMA, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2},
-                  dict(dtype="bf16", form="bin", edit_config=as_published(layernorm_epsilon=1e-5))),
+                  dict(dtype="bf16", form="bin", edit_tensors=with_attributes,
+                       edit_config=as_published(layernorm_epsilon=1e-5))),
     "tinyllama": ("llama", {**LLAMA, "vocab_size": 61, "hidden_size": 32, "num_attention_heads": 8, "num_key_value_heads": 1,
                             "intermediate_size": 20, "rms_norm_eps": 1e-5},
                   dict(form="bin", shard="30KB", edit_config=as_published())),

@@ -1,6 +1,7 @@
 // Looking up architectures and their tensors by name.
 #include "engine/architecture.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "engine/config.h"
@@ -59,7 +60,10 @@ RuleMatch match(const Architecture& architecture, std::string_view TensorRule::*
                 std::string_view name) {
     for (const TensorRule& rule : architecture.tensors) {
         const std::int64_t layer = match_pattern(rule.*member, name);
-        if (layer > -2) return {&rule, layer};
+        if (layer < -1) continue;
+        // The first of the rules for one GGUF name stands for all of them.
+        const auto same = [&](const TensorRule& other) { return other.gguf == rule.gguf; };
+        return {&*std::ranges::find_if(architecture.tensors, same), layer};
     }
     return {};
 }

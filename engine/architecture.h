@@ -21,7 +21,8 @@ struct Config;       // engine/config.h
 /// order[r] = the stored row that row r of the engine's own layout is.
 using RowOrder = std::vector<std::int32_t> (*)(const Config& config);
 
-/// One tensor of an architecture under its two names. '#' stands for the layer.
+/// One tensor of an architecture under its two names. '#' stands for the layer. A tensor that checkpoints
+/// store under one or several of various names has one rule for each, the usual name's first.
 struct TensorRule {
     std::string_view gguf;  // "blk.#.attn_q.weight"
     std::string_view hf;    // "layers.#.self_attn.q_proj.weight", without any of Architecture::hf_prefixes

@@ -27,7 +27,8 @@ struct Config {
     std::int64_t head_dim = 0;
     std::int64_t ff_dim = 0;
     std::int64_t vocab_size = 0;
-    std::int64_t context = 0;  // positions the model was made for
+    std::int64_t context = 0;  // positions the model was made for; 0 in a folder's: its tokenizer tells
+    bool open_ended = false;   // it can compute more of them
     float norm_eps = 0;
     Activation activation = Activation::none;
     RopeConfig rope;
@@ -42,6 +43,14 @@ struct Config {
     std::int64_t embedding_dim = 0;         // of tokens, where projections lead to and from dim; 0: dim
     bool scale_attention = true;            // by 1 / sqrt(head_dim)
     bool scale_attention_by_layer = false;  // also by 1 / (layer + 1)
+    float logit_scale = 1;
+    bool gated_mlp = false;  // where a family has it both ways
+
+    // Encoder-decoders; n_layers counts the decoder's layers.
+    std::int64_t encoder_layers = 0;       // 0: no encoder
+    std::int64_t decoder_start = 0;        // token the decoder's text begins with
+    std::int64_t relative_buckets = 0;     // of distances that share a bias; 0: no such bias
+    std::int64_t relative_distance = 128;  // from here on all share one
 };
 
 /// Throws Error(corrupt) for sizes that are absent, absurd or contradict one another. Every product of two

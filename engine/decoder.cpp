@@ -37,7 +37,11 @@ void Decoder::run(std::span<const Job> jobs, std::int32_t chunk,
             if (n > 0) {
                 const auto start = static_cast<std::int32_t>(jobs[job].sequence->length());
                 const std::int32_t first_row = batch.n();
-                batch.segments.push_back({first_row, n, start, jobs[job].sequence->append(n)});
+                batch.segments.push_back({first_row, n, start, jobs[job].sequence->append(n), 0});
+                if (const Sequence* encoded = jobs[job].encoded) {
+                    batch.encoded.push_back({first_row, n, start, encoded->blocks(),
+                                             static_cast<std::int32_t>(encoded->length())});
+                }
                 for (std::int32_t i = 0; i < n; ++i) {
                     batch.tokens.push_back(tokens[static_cast<std::size_t>(done + i)]);
                     batch.positions.push_back(start + i);
@@ -73,6 +77,41 @@ void Decoder::step(const Batch& batch) {
     }
     scratch_.rewind(mark);
     hidden_ = network_.end(step, x);
+}
+
+void Decoder::encode(std::span<const Job> jobs, std::int32_t chunk) {
+    for (std::size_t job = 0; job < jobs.size();) {
+        Batch batch;
+        do {
+            const std::span<const std::int32_t> tokens = jobs[job].tokens;
+            const auto n = static_cast<std::int32_t>(tokens.size());
+            batch.segments.push_back({batch.n(), n, 0, jobs[job].sequence->append(n), n});
+            batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+            for (std::int32_t i = 0; i < n; ++i) batch.positions.push_back(i);
+            ++job;
+        } while (job < jobs.size() && batch.n() + std::ssize(jobs[job].tokens) <= chunk);
+        encode_step(batch);
+    }
+}
+
+void Decoder::encode_step(const Batch& batch) {
+    const Encoder& encoder = *network_.encoder();
+    const std::vector<KvLayer> kv = pool_->layers();
+    // A layer's own keys and values are done with before the next layer, and all of them before the decoder's
+    // are made: they all stand where those of its first layer will.
+    const std::vector<KvLayer> own(static_cast<std::size_t>(network_.config.encoder_layers), kv[0]);
+    const Rope rope = rope_until(*std::ranges::max_element(batch.positions) + 1);
+    scratch_.rewind(0);
+    Step step(backend_, network_.config, scratch_, batch, rope, own);
+    const Rows x = encoder.begin(step);
+    const std::size_t mark = scratch_.mark();
+    for (std::int64_t i = 0; i < network_.config.encoder_layers; ++i) {
+        scratch_.rewind(mark);
+        encoder.layer(step, x, i);
+    }
+    scratch_.rewind(mark);
+    Step last(backend_, network_.config, scratch_, batch, rope, kv);
+    hidden_ = encoder.end(last, x);
 }
 
 namespace {

@@ -17,6 +17,7 @@ namespace tinyllm {
 struct Job {
     Sequence* sequence = nullptr;
     std::span<const std::int32_t> tokens;
+    const Sequence* encoded = nullptr;  // what encode() made of the context; null without an encoder
 };
 
 /// One job's part of a step: tokens [offset, offset + n) stand in rows [first_row, first_row + n).
@@ -37,6 +38,7 @@ class Decoder {
     Decoder(const Network& network, Backend& backend, DType k_type, DType v_type);
 
     const std::shared_ptr<KvPool>& pool() const { return pool_; }
+    bool has_encoder() const { return network_.encoder() != nullptr; }
 
     /// Runs every job to its end, at most `chunk` rows a step, in order; `visit` sees each step's rows while
     /// logits() and score() can read them. The caller has checked tokens and lengths. Needs the backend's
@@ -44,7 +46,12 @@ class Decoder {
     void run(std::span<const Job> jobs, std::int32_t chunk,
              const std::function<void(std::span<const JobRows>)>& visit);
 
-    /// What the head reads of row `row` of the last step, (head_width()).
+    /// Has the encoder read each job's tokens, as many jobs a step as `chunk` rows hold, at least one; what
+    /// the decoder's layers read of them is left in the job's sequence, which was empty. Needs the backend's
+    /// mutex.
+    void encode(std::span<const Job> jobs, std::int32_t chunk);
+
+    /// What the head reads of row `row` of the last step, (head_width()); of encode(), its output.
     const float* hidden(std::int32_t row) const { return hidden_.data + row * hidden_.width; }
     std::int64_t head_width() const { return network_.head().w->cols; }
 
@@ -60,6 +67,7 @@ class Decoder {
 
   private:
     void step(const Batch& batch);
+    void encode_step(const Batch& batch);
     Rope rope_until(std::int64_t positions);
 
     const Network& network_;

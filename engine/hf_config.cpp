@@ -337,6 +337,11 @@ void check_config(const Config& c) {
         fail(ErrorKind::corrupt, "{}: rope: expected theta and factor > 0, found {} and {}", c.file,
              c.rope.theta, c.rope.linear_factor);
     }
+    if (c.encoder_layers != 0) check("number of encoder layers", c.encoder_layers, 1 << 16);
+    if (c.decoder_start < 0 || c.decoder_start >= c.vocab_size) {
+        fail(ErrorKind::corrupt, "{}: the decoder's first token: expected 0 to {}, found {}", c.file,
+             c.vocab_size - 1, c.decoder_start);
+    }
     if (c.window < 0)
         fail(ErrorKind::corrupt, "{}: sliding window: expected >= 0, found {}", c.file, c.window);
 }

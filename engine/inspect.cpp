@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "engine/gguf.h"
 #include "engine/hf_folder.h"
@@ -56,9 +57,10 @@ ModelFacts inspect_model(const std::string& path) {
     ModelFacts facts;
     ModelInfo& info = facts.info;
     std::map<DType, std::int64_t> by_type;
+    std::set<std::string> names;  // a shared weight may be stored under several
     for (const TensorView& tensor : source.tensors->tensors()) {
         const std::string name = gguf_name(source, tensor.name);
-        if (name.empty()) continue;
+        if (name.empty() || !names.insert(name).second) continue;
         const std::int64_t n = elements(tensor.shape);
         const auto bytes = static_cast<std::int64_t>(tensor.data.size());
         facts.tensors.push_back({tensor.name, tensor.shape, tensor.type, bytes});
@@ -67,7 +69,9 @@ ModelFacts inspect_model(const std::string& path) {
         by_type[tensor.type] += n;
         const bool row_only =
             name == "position_embd.weight" || (name == "token_embd.weight" && !config.tied_head);
-        if (!row_only) facts.decode_bytes += bytes;
+        const bool once_per_context = name.starts_with("enc.") || name.find("cross_attn_k") != name.npos ||
+                                      name.find("cross_attn_v") != name.npos;
+        if (!row_only && !once_per_context) facts.decode_bytes += bytes;
     }
     info.path = path;
     info.architecture = source.architecture->name;
@@ -79,6 +83,9 @@ ModelFacts inspect_model(const std::string& path) {
     info.head_dim = config.head_dim;
     info.vocab_size = config.vocab_size;
     info.context = config.context;
+    info.encoder_layers = config.encoder_layers;
+    info.encoder_decoder = config.encoder_layers > 0;
+    info.decoder_start = static_cast<Token>(config.decoder_start);
     info.eos = source.eos;
     facts.tokenizer = tokenizer_kind(source, path);
     if (!by_type.empty()) {
@@ -103,7 +110,8 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
                     : tensor.bytes;
     }
     const DType cache = options.exact ? DType::f32 : DType::f16;
-    const std::int64_t blocks = (positions + kKvBlock - 1) / kKvBlock;
+    // A decoder behind an encoder also keeps what it reads of the context.
+    const std::int64_t blocks = (positions + kKvBlock - 1) / kKvBlock * (info.encoder_decoder ? 2 : 1);
     for (const DType type : {session.k_type.value_or(cache), session.v_type.value_or(cache)}) {
         use.kv += blocks * info.n_layers * info.n_kv_heads * kKvBlock *
                   static_cast<std::int64_t>(row_bytes(type, info.head_dim));
@@ -111,7 +119,8 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
     // The residual stream, queries, attention's result and the widest part of the MLP; rope's tables are at
     // most that of a head.
     const std::int64_t width = info.dim + 2 * info.n_heads * info.head_dim + facts.ff_dim;
-    const std::int64_t rows = std::min<std::int64_t>(positions, session.chunk);
+    const std::int64_t rows =
+        info.encoder_decoder ? positions : std::min<std::int64_t>(positions, session.chunk);
     use.scratch =
         (rows * width + std::max<std::int64_t>(positions, 256) * info.head_dim) * std::int64_t{sizeof(float)};
     return use;

@@ -58,6 +58,8 @@ class Sequence {
     Sequence& operator=(Sequence&& other) noexcept;
 
     std::int64_t length() const { return length_; }
+    /// The block table; valid until the next append or truncate.
+    const std::int32_t* blocks() const { return blocks_.data(); }
     /// Makes room for `n` positions behind the last one and counts them as held; returns the block table.
     /// Needs the backend's mutex.
     const std::int32_t* append(std::int64_t n);

@@ -60,6 +60,9 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     info.head_dim = config.head_dim;
     info.vocab_size = config.vocab_size;
     info.context = config.context;
+    info.encoder_layers = config.encoder_layers;
+    info.encoder_decoder = config.encoder_layers > 0;
+    info.decoder_start = static_cast<Token>(config.decoder_start);
     info.main_type = std::ranges::max_element(totals.parameters_by_type, {}, [](const auto& p) {
                          return p.second;
                      })->first;

@@ -34,6 +34,19 @@ std::vector<Token> token_ids(const nlohmann::json& value) {
     return ids;
 }
 
+/// For a config that names no number of positions: what the tokenizer was made for, else 2048, as the
+/// lm-evaluation-harness has it.
+std::int64_t context_of_tokenizer(const std::string& folder) {
+    const std::string file = folder + "/tokenizer_config.json";
+    std::error_code ignored;
+    if (std::filesystem::exists(file, ignored)) {
+        const nlohmann::json json = read_json_file(file);
+        const auto it = json.find("model_max_length");
+        if (it != json.end() && it->is_number_integer()) return it->get<std::int64_t>();
+    }
+    return 2048;  // none, or the 1e30 that stands for none
+}
+
 ModelSource open_folder(const std::string& path) {
     const HfFolder folder(path);
     const HfConfig json(folder.config(), path + "/config.json");
@@ -43,6 +56,7 @@ ModelSource open_folder(const std::string& path) {
     source.architecture = &architecture_of(find_architecture_by_model_type(type), json.file(), type);
     source.config = source.architecture->from_hf(json);
     source.config.file = json.file();
+    if (source.config.context == 0) source.config.context = context_of_tokenizer(folder.path());
     json.check_all_read();
     source.tensors = folder.open_tensors();
     const nlohmann::json& generation = folder.generation_config();

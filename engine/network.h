@@ -23,6 +23,17 @@ struct Head {
     float scale = 1;
 };
 
+/// The part of an encoder-decoder that reads a whole context, every row of it seeing all others, before the
+/// decoder writes. config.encoder_layers layers.
+class Encoder {
+  public:
+    virtual ~Encoder() = default;
+    virtual Rows begin(Step& step) const = 0;
+    virtual void layer(Step& step, Rows x, std::int64_t layer) const = 0;
+    /// Gives every decoder layer its keys and values (Step::remember); returns what they were made of.
+    virtual Rows end(Step& step, Rows x) const = 0;
+};
+
 class Network {
   public:
     explicit Network(const Config& c) : config(c) {}
@@ -35,6 +46,8 @@ class Network {
     /// What the head reads; (n, head.w->cols).
     virtual Rows end(Step& step, Rows x) const;
     virtual Head head() const = 0;
+    /// Null for a decoder alone.
+    virtual const Encoder* encoder() const { return nullptr; }
 
     const Config config;
     std::vector<std::shared_ptr<const void>> memory;  // of the vectors that the weights point into

@@ -26,9 +26,28 @@ void Session::State::keep_hidden(std::int32_t row) {
     has_logits = false;
 }
 
+void Session::State::check_encodable(std::span<const Token> read) const {
+    if (read.empty() || std::ssize(read) > context) {
+        fail(ErrorKind::usage, "the encoder cannot read {} tokens: expected 1 to {}, the context",
+             read.size(), context);
+    }
+    check_tokens(read);
+}
+
+void Session::State::encode(std::span<const Token> read) {
+    const Job job{&encoded, read};
+    try {
+        decoder->encode({&job, 1}, options.chunk);
+        run({&model->info().decoder_start, 1});
+    } catch (...) {
+        encoded.truncate(0);
+        throw;
+    }
+}
+
 void Session::State::run(std::span<const Token> added) {
     if (added.empty()) return;
-    const Job job{&sequence, added};
+    const Job job{&sequence, added, encoded_or_null()};
     has_hidden = has_logits = false;
     try {
         decoder->run({&job, 1}, options.chunk, [&](std::span<const JobRows> rows) {
@@ -46,7 +65,7 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
     const std::int64_t own = model->info().context;
     if (options.context < 0) fail(ErrorKind::usage, "context: expected 0 or more, found {}", options.context);
     if (options.chunk < 1) fail(ErrorKind::usage, "chunk: expected 1 or more, found {}", options.chunk);
-    if (options.context > own) {
+    if (options.context > own && !model->network().config.open_ended) {
         fail(ErrorKind::usage, "context: the model was made for {} positions, asked for {}", own,
              options.context);
     }
@@ -55,13 +74,14 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
     const std::lock_guard lock(backend.mutex());
     auto decoder = Decoder::shared(model->network(), backend, options.k_type.value_or(type),
                                    options.v_type.value_or(type));
-    Sequence sequence(decoder->pool());
+    const Sequence empty(decoder->pool());
     state_.reset(new State{std::move(model),
                            options,
                            options.context ? options.context : own,
                            std::move(decoder),
-                           std::move(sequence),
+                           empty,
                            {},
+                           empty,
                            nullptr,
                            false,
                            {},
@@ -74,6 +94,12 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 void Session::prefill(std::span<const Token> tokens) {
     State& s = *state_;
+    if (s.has_encoder() && s.encoded.length() == 0 && !tokens.empty()) {
+        s.check_encodable(tokens);
+        const std::lock_guard lock(s.backend().mutex());
+        s.encode(tokens);
+        return;
+    }
     const std::int64_t end = s.sequence.length() + static_cast<std::int64_t>(tokens.size());
     if (end > s.context) {
         fail(ErrorKind::usage, "the context of {} positions cannot hold {} tokens behind the {} it has",
@@ -123,6 +149,7 @@ void Session::truncate(std::int64_t n) {
     }
     if (n == s.sequence.length()) return;
     s.sequence.truncate(n);
+    if (n == 0) s.encoded.truncate(0);
     s.tokens.resize(static_cast<std::size_t>(n));
     s.has_hidden = s.has_logits = false;
 }
@@ -150,6 +177,9 @@ void Session::decode_batch(std::span<Session* const> sessions, std::span<const T
         if (s.sequence.length() >= s.context) {
             fail(ErrorKind::usage, "the context of {} positions is full", s.context);
         }
+        if (s.has_encoder() && s.encoded.length() == 0) {
+            fail(ErrorKind::usage, "decode_batch: session {} has no context that its encoder read", i);
+        }
         s.check_tokens(tokens.subspan(i, 1));
     }
     if (sessions.empty()) return;
@@ -164,7 +194,7 @@ void Session::decode_batch(std::span<Session* const> sessions, std::span<const T
         for (std::size_t i = first; i < sessions.size(); ++i) {
             State& s = *sessions[i]->state_;
             if (s.decoder.get() != &decoder) continue;
-            jobs.push_back({&s.sequence, tokens.subspan(i, 1)});
+            jobs.push_back({&s.sequence, tokens.subspan(i, 1), s.encoded_or_null()});
             of.push_back(i);
             done[i] = true;
         }

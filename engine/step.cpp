@@ -69,13 +69,43 @@ Rows Step::qkv(Rows x, const Norm& norm, const Linear& l, std::int64_t layer) {
     return q;
 }
 
-Rows Step::attend(Rows q, std::int64_t layer, const float* alibi) {
+Rows Step::attend_to(std::span<const Segment> segments, Rows q, std::int64_t layer, std::int32_t window,
+                     const float* alibi, const RelativeBias& bias) {
     const Rows out = take(q.width);
     float scale = config_.scale_attention ? 1.0f / std::sqrt(static_cast<float>(config_.head_dim)) : 1.0f;
     if (config_.scale_attention_by_layer) scale /= static_cast<float>(layer + 1);
-    backend_.attend({n(), q.data, static_cast<std::int32_t>(config_.n_heads), scale, config_.window, alibi,
-                     kv_[static_cast<std::size_t>(layer)], batch_.segments, out.data});
+    backend_.attend({.n = n(),
+                     .q = q.data,
+                     .n_heads = static_cast<std::int32_t>(config_.n_heads),
+                     .scale = scale,
+                     .window = window,
+                     .alibi = alibi,
+                     .relative = bias,
+                     .kv = kv_[static_cast<std::size_t>(layer)],
+                     .segments = segments,
+                     .out = out.data});
     return out;
+}
+
+Rows Step::attend(Rows q, std::int64_t layer, const float* alibi) {
+    return attend_to(batch_.segments, q, layer, config_.window, alibi, {});
+}
+
+Rows Step::attend(Rows q, std::int64_t layer, const RelativeBias& bias) {
+    return attend_to(batch_.segments, q, layer, config_.window, nullptr, bias);
+}
+
+Rows Step::attend_encoded(Rows q, std::int64_t layer) {
+    return attend_to(batch_.encoded, q, layer, 0, nullptr, {});
+}
+
+void Step::remember(Rows x, const Linear& l, std::int64_t layer) {
+    backend_.qkv({.n = n(),
+                  .x = x.data,
+                  .w = &l.w,
+                  .bias = l.bias,
+                  .kv = kv_[static_cast<std::size_t>(layer)],
+                  .segments = batch_.segments});
 }
 
 }  // namespace tinyllm

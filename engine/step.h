@@ -24,6 +24,7 @@ struct Batch {
     std::vector<std::int32_t> tokens;     // (n)
     std::vector<std::int32_t> positions;  // (n)
     std::vector<Segment> segments;        // cover the n rows
+    std::vector<Segment> encoded;         // of a decoder behind an encoder: the same rows, the encoder's keys
     std::int32_t n() const { return static_cast<std::int32_t>(tokens.size()); }
 };
 
@@ -71,9 +72,17 @@ class Step {
     /// Attention of the queries to the cache of `layer`, within the config's window. `alibi`: (n_heads)
     /// slopes or null.
     Rows attend(Rows q, std::int64_t layer, const float* alibi = nullptr);
+    Rows attend(Rows q, std::int64_t layer, const RelativeBias& bias);
+
+    /// Attention of a decoder's queries to what the encoder gave layer `layer`.
+    Rows attend_encoded(Rows q, std::int64_t layer);
+    /// An encoder gives decoder layer `layer` its keys and values, rows k over v of `l`.
+    void remember(Rows x, const Linear& l, std::int64_t layer);
 
   private:
     Rows take(std::int64_t width) { return {scratch_.take(width * n()), width}; }
+    Rows attend_to(std::span<const Segment> segments, Rows q, std::int64_t layer, std::int32_t window,
+                   const float* alibi, const RelativeBias& bias);
 
     Backend& backend_;
     const Config& config_;

@@ -20,6 +20,11 @@ void check_shape(const TensorView& view, const std::vector<std::int64_t>& expect
          show(expected), show(view.shape));
 }
 
+bool same_contents(const TensorView& a, const TensorView& b) {
+    if (a.type != b.type || a.shape != b.shape || a.data.size() != b.data.size()) return false;
+    return a.data.data() == b.data.data() || std::memcmp(a.data.data(), b.data.data(), a.data.size()) == 0;
+}
+
 void check_finite(const TensorView& view, int threads) {
     if (all_finite(view, threads)) return;
     const std::vector<float> values = to_f32(view);
@@ -55,7 +60,7 @@ std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
 
 DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols,
                   std::string* note) {
-    if (gguf_name == "position_embd.weight") {
+    if (gguf_name == "position_embd.weight" || gguf_name.ends_with("attn_rel_b.weight")) {
         if (note && stored != asked) *note = fmt::format("a table of positions stays {}", dtype_name(stored));
         return stored;
     }
@@ -93,15 +98,19 @@ WeightLoader::WeightLoader(const Architecture& architecture, const Config& confi
         if (!hf && std::ranges::count(architecture.gguf_in_config, view.name)) continue;
         const RuleMatch match =
             hf ? match_hf_name(architecture, view.name) : match_gguf_name(architecture, view.name);
-        if (!match.rule || match.layer >= config.n_layers) {
+        if (!match.rule || match.layer >= std::max(config.n_layers, config.encoder_layers)) {
             fail(ErrorKind::corrupt, "{}: tensor {} has no place in a {} of {} layers", view.file, view.name,
                  architecture.name, config.n_layers);
         }
         const auto [it, fresh] =
             bound_.try_emplace(layer_name(match.rule->gguf, match.layer), Bound{&view, match.rule, false});
         if (!fresh) {
-            fail(ErrorKind::corrupt, "{}: tensors {} and {} are the same weight", view.file,
-                 it->second.view->name, view.name);
+            if (same_contents(view, *it->second.view)) {  // a shared weight, stored under each of its names
+                source.release(view);
+                continue;
+            }
+            fail(ErrorKind::corrupt, "{}: tensors {} and {} are the same weight, but their values differ",
+                 view.file, it->second.view->name, view.name);
         }
     }
 }
@@ -214,6 +223,27 @@ const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string
     totals_.parameters += total;
     totals_.parameters_by_type[DType::f32] += total;
     totals_.bytes += total * static_cast<std::int64_t>(sizeof(float));
+    memory_.push_back(memory);
+    return reinterpret_cast<const float*>(memory.get());
+}
+
+std::vector<float> WeightLoader::values(std::string_view name, std::int64_t rows, std::int64_t cols,
+                                        std::int64_t layer) {
+    const Bound& bound = find(layer_name(fmt::format("{}.weight", name), layer));
+    const TensorView& view = *bound.view;
+    check_shape(view, {rows, cols});
+    check_finite(view, 1);
+    std::vector<float> values = to_f32(view);
+    source_.release(view);
+    totals_.parameters += rows * cols;
+    totals_.parameters_by_type[DType::f32] += rows * cols;
+    return values;
+}
+
+const float* WeightLoader::keep(std::span<const float> values) {
+    const std::shared_ptr<std::byte> memory = backend_.allocate(values.size_bytes());
+    std::memcpy(memory.get(), values.data(), values.size_bytes());
+    totals_.bytes += static_cast<std::int64_t>(values.size_bytes());
     memory_.push_back(memory);
     return reinterpret_cast<const float*>(memory.get());
 }

@@ -56,6 +56,12 @@ class WeightLoader {
     /// A matrix that keeps its stored type whatever type was asked for: position tables.
     Matrix table(std::string_view name, std::int64_t rows, std::int64_t cols);
 
+    /// The values of "<name>.weight" of (rows, cols), for the architecture to make something of.
+    std::vector<float> values(std::string_view name, std::int64_t rows, std::int64_t cols,
+                              std::int64_t layer = -1);
+    /// A copy in the backend's memory, for as long as the network lives.
+    const float* keep(std::span<const float> values);
+
     /// Throws Error(corrupt) naming a tensor nobody asked for.
     void finish();
 

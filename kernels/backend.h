@@ -108,6 +108,16 @@ struct Segment {
     std::int32_t n_rows = 0;
     std::int32_t start = 0;                // position of the first row
     const std::int32_t* blocks = nullptr;  // host; block id of positions [i * kKvBlock, (i + 1) * kKvBlock)
+    /// Positions that every row of an encoder or of cross attention sees; 0: each row sees those up to its
+    /// own.
+    std::int32_t n_keys = 0;
+};
+
+/// T5's bias by relative position: position j, seen from p, gets values[head][clamp(j - p, -span, span) +
+/// span].
+struct RelativeBias {
+    std::int32_t span = 0;
+    const float* values = nullptr;  // (n_heads, 2 span + 1); null: none
 };
 
 // --------------------------------------------------------------------------------------------------------------------
@@ -157,7 +167,7 @@ struct GluArgs {
 };
 
 /// q, k, v = w norm(x) + bias, split by rows; q and k rotated; k and v stored in the cache at the rows'
-/// positions; q to out.
+/// positions; q to out. Without heads (n_heads 0, q null) k and v alone.
 struct QkvArgs {
     std::int32_t n = 0;
     const float* x = nullptr;  // (n, w.cols)
@@ -171,14 +181,16 @@ struct QkvArgs {
     float* q = nullptr;                   // (n, n_heads * head_dim)
 };
 
-/// out = softmax(q k^T scale + alibi) v over the cached positions that each row may see: p - window < j <= p
+/// out = softmax(q k^T scale + alibi + relative) v over the cached positions that each row may see: p -
+/// window < j <= p, or all of [0, n_keys) where its segment says so
 struct AttendArgs {
     std::int32_t n = 0;
     const float* q = nullptr;  // (n, n_heads * head_dim)
     std::int32_t n_heads = 0;
     float scale = 1;
-    std::int32_t window = 0;       // 0: all earlier positions
+    std::int32_t window = 0;       // 0: all earlier positions; not together with n_keys
     const float* alibi = nullptr;  // host (n_heads) slopes m: adds m * (j - p); null: none
+    RelativeBias relative{};
     KvLayer kv{};
     std::span<const Segment> segments{};
     float* out = nullptr;  // (n, n_heads * head_dim)

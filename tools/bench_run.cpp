@@ -33,20 +33,29 @@ std::string BenchTest::name() const {
 
 BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) {
     const std::int64_t n = test.n_prompt + test.n_gen;
-    if (test.n_depth + n > session.context()) {
-        fail(ErrorKind::usage, "{}: needs {} positions, the context holds {}", test.name(), test.n_depth + n,
+    const std::int64_t needed =
+        test.n_depth + n + (session.model().info().encoder_decoder && test.n_gen > 0 ? 1 : 0);
+    if (needed > session.context()) {
+        fail(ErrorKind::usage, "{}: needs {} positions, the context holds {}", test.name(), needed,
              session.context());
     }
     const std::vector<Token> tokens = random_tokens(test.n_depth + n, session.model().info().vocab_size);
     session.truncate(0);
     const std::span<const Token> all(tokens);
-    session.prefill(all.first(static_cast<std::size_t>(test.n_depth)));
     const std::span<const Token> timed = all.subspan(static_cast<std::size_t>(test.n_depth));
+    // An encoder-decoder's prompt is what its encoder reads, and the tokens are its decoder's behind the
+    // depth.
+    const bool encodes = session.model().info().encoder_decoder;
+    if (encodes && test.n_prompt > 0 && test.n_depth > 0)
+        fail(ErrorKind::usage, "{}: an encoder reads its prompt at once, behind nothing", test.name());
+    if (encodes && test.n_gen > 0) session.prefill(all.first(1));
+    session.prefill(all.first(static_cast<std::size_t>(test.n_depth)));
+    const std::int64_t start = session.position();
 
     BenchSamples samples;
     for (int i = -1; i < repetitions; ++i) {  // the first one warms up and is not counted
-        session.truncate(test.n_depth);
-        const Clock::time_point start = Clock::now();
+        session.truncate(start);
+        const Clock::time_point begin = Clock::now();
         std::vector<double> token_ms;
         if (test.n_prompt > 0) {
             session.prefill(timed);
@@ -59,7 +68,7 @@ BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) 
                 token_ms.push_back(ns_since(step) / 1e6);
             }
         }
-        const double ns = ns_since(start);
+        const double ns = ns_since(begin);
         if (i < 0) continue;
         samples.ns.push_back(ns);
         samples.token_ms.insert(samples.token_ms.end(), token_ms.begin(), token_ms.end());

@@ -88,11 +88,12 @@ Generation generate_text(Session& session, std::vector<Token> prompt, std::int64
                             .ignore_eos = flags.ignore_eos};
     options.sampler.seed = result.seed;
 
-    // Piece by piece, so that a signal is met between pieces.
-    constexpr std::size_t kPiece = 512;
+    // Piece by piece, so that a signal is met between pieces; what an encoder reads is one.
+    const std::size_t piece =
+        session.model().info().encoder_decoder ? std::max<std::size_t>(result.prompt.size(), 1) : 512;
     const Clock::time_point prompt_start = Clock::now();
-    for (std::size_t i = 0; i < result.prompt.size() && !stop_requested(); i += kPiece) {
-        session.prefill(std::span(result.prompt).subspan(i, std::min(kPiece, result.prompt.size() - i)));
+    for (std::size_t i = 0; i < result.prompt.size() && !stop_requested(); i += piece) {
+        session.prefill(std::span(result.prompt).subspan(i, std::min(piece, result.prompt.size() - i)));
     }
     if (!stop_requested()) session.logits();
     result.prompt_ms = ms_since(prompt_start);

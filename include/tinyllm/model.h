@@ -28,7 +28,11 @@ struct ModelInfo {
     std::int64_t parameters = 0;    ///< tied weights once
     std::int64_t weight_bytes = 0;  ///< as stored in memory, tied weights once
     std::int64_t n_layers = 0, dim = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, vocab_size = 0;
-    std::int64_t context = 0;      ///< positions the model was made for
+    std::int64_t context = 0;  ///< positions the model was made for
+    std::int64_t encoder_layers =
+        0;                         ///< of an encoder-decoder, whose n_layers are the decoder's; 0: no encoder
+    bool encoder_decoder = false;  ///< reads a whole context, then writes a text of its own: see Session
+    Token decoder_start = 0;       ///< what that text begins with
     DType main_type = DType::f32;  ///< the type that holds most weights
     std::string backend;           ///< "cpu (avx512_vnni, 2 threads)"
     int threads = 1;

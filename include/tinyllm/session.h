@@ -1,4 +1,7 @@
 // A running conversation with a model: the KV cache and what is computed through it. One thread at a time.
+//
+// With an encoder-decoder (ModelInfo::encoder_decoder) the encoder reads one context, whole; positions, the
+// tokens behind it and the cache are the decoder's, which begins with ModelInfo::decoder_start.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +56,7 @@ class TINYLLM_API Session {
     Session& operator=(Session&&) noexcept;
 
     /// Runs `tokens` behind what the session holds. Throws Error(usage) when they would not fit the context.
+    /// An encoder-decoder's first call has the encoder read them and the decoder begin: position() is then 1.
     void prefill(std::span<const Token> tokens);
 
     /// Logits behind the last token, (vocab); needs a prefill. Valid until the next call that runs the model.
@@ -63,7 +67,7 @@ class TINYLLM_API Session {
     std::vector<Token> generate(const GenerateOptions& options,
                                 const std::function<bool(Token)>& on_token = nullptr);
 
-    /// Forgets everything behind the first `n` positions.
+    /// Forgets everything behind the first `n` positions; with n = 0 also what the encoder read.
     void truncate(std::int64_t n);
     std::int64_t position() const;
 
@@ -71,13 +75,19 @@ class TINYLLM_API Session {
     Session fork() const;
 
     /// log p(tokens[i] | tokens[0..i-1]) for i >= 1, in one pass; leaves the session as it was.
-    /// `next_logits`, if given, receives the logits behind the last token.
+    /// `next_logits`, if given, receives the logits behind the last token. Not for encoder-decoders.
     std::vector<float> token_logprobs(std::span<const Token> tokens,
                                       std::vector<float>* next_logits = nullptr);
 
+    /// log p(targets[i] | context, targets[0..i-1]) for every i, in one pass; leaves the session as it was.
+    /// `last_logits`, if given, receives the logits that predict the last target.
+    std::vector<float> target_logprobs(std::span<const Token> context, std::span<const Token> targets,
+                                       std::vector<float>* last_logits = nullptr);
+
     /// Scores all continuations of all requests: each context runs once, continuations fork it and run as one
-    /// batch. Rows beyond the model's context are cut from the left, as the harness does. Leaves the session
-    /// as it was.
+    /// batch. Rows beyond the model's context are cut from the left, as the harness does: of an
+    /// encoder-decoder the context alone, whose continuations are the decoder's text. Leaves the session as
+    /// it was.
     std::vector<std::vector<Score>> loglikelihood(std::span<const ScoreRequest> requests);
 
     /// Logits behind the last token of each prompt, (prompts, vocab), run as batches. Leaves the session as

@@ -28,6 +28,18 @@ std::int32_t first_seen(std::int32_t position, std::int32_t window) {
     return window > 0 ? std::max(0, position - window + 1) : 0;
 }
 
+/// End of what row `position` of `segment` sees.
+std::int32_t seen_end(const Segment& segment, std::int32_t position) {
+    return segment.n_keys > 0 ? segment.n_keys : position + 1;
+}
+
+/// The part of a bias by distance that the heads of `kv_head`'s group read.
+const float* relative_of(const AttendArgs& args, std::int32_t kv_head) {
+    if (!args.relative.values) return nullptr;
+    const std::int64_t group = args.n_heads / args.kv.n_kv_heads;
+    return args.relative.values + kv_head * group * (2 * args.relative.span + 1);
+}
+
 }  // namespace
 
 std::byte* cache_row(std::byte* const* blocks, DType type, const KvLayer& kv, const Segment& segment,
@@ -85,7 +97,10 @@ void CpuBackend::attend_row_part(const AttendArgs& args, const RowAttention& tas
             .first = bounds.data(),
             .last = bounds.data() + group,
             .alibi = args.alibi ? args.alibi + task.kv_head * group : nullptr,
-            .alibi_origin = bounds.data() + 2 * group,
+            .relative = relative_of(args, task.kv_head),
+            .group = group,
+            .span = args.relative.span,
+            .origin = bounds.data() + 2 * group,
             .out = task.out,
             .ld = ld,
             .top = top,
@@ -107,9 +122,9 @@ void CpuBackend::attend_rows(const AttendArgs& args, std::span<const Segment> se
     for (const Segment& segment : segments) {
         for (std::int32_t kv_head = 0; kv_head < kv.n_kv_heads; ++kv_head) {
             first_task.push_back(tasks.size());
-            for (std::int32_t p = first_seen(segment.start, args.window); p <= segment.start;) {
-                const std::int32_t end =
-                    std::min(segment.start + 1, (p / kPartPositions + 1) * kPartPositions);
+            const std::int32_t seen = seen_end(segment, segment.start);
+            for (std::int32_t p = first_seen(segment.start, args.window); p < seen;) {
+                const std::int32_t end = std::min(seen, (p / kPartPositions + 1) * kPartPositions);
                 tasks.push_back({&segment, segment.first_row, kv_head, p, end, nullptr});
                 p = end;
             }
@@ -188,13 +203,13 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
                          q + tile.first_row * kv.head_dim);
     }
     const std::int32_t start = segment.start + first_row;
-    const std::int32_t end = start + n_rows;
-    const std::int32_t stored = segment.start + segment.n_rows;  // positions the sequence has
+    const std::int32_t end = seen_end(segment, start + n_rows - 1);
+    const std::int32_t stored = seen_end(segment, segment.start + segment.n_rows - 1);  // the sequence has
     for (std::int32_t b = first_seen(start, args.window) / kKvBlock * kKvBlock; b < end; b += kKvBlock) {
         for (std::int32_t c = 0; c < columns; ++c) {
             const std::int32_t position = start + c / group;
             bounds[c] = std::clamp(first_seen(position, args.window) - b, 0, kKvBlock);
-            bounds[columns + c] = std::clamp(position + 1 - b, 0, kKvBlock);
+            bounds[columns + c] = std::clamp(seen_end(segment, position) - b, 0, kKvBlock);
             bounds[2 * columns + c] = position - b;
         }
         const AttendTile tile{
@@ -211,7 +226,10 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
             .first = bounds,
             .last = bounds + columns,
             .alibi = args.alibi ? slopes : nullptr,
-            .alibi_origin = bounds + 2 * columns,
+            .relative = relative_of(args, kv_head),
+            .group = group,
+            .span = args.relative.span,
+            .origin = bounds + 2 * columns,
             .out = out,
             .ld = ld,
             .top = top,

@@ -99,13 +99,15 @@ struct AttendTile {
     const float* q;        // (columns, head_dim), scaled
     const int32_t* first;  // (columns) positions [first, last) of the block that the query sees; may be empty
     const int32_t* last;
-    const float* alibi;           // (columns) slope, or null
-    const int32_t* alibi_origin;  // (columns) position of the query, relative to the block's first
-    float* out;                   // (columns, ld) running mix, not yet divided by sum
-    int64_t ld;                   // head_dim rounded up to lanes
-    float* top;                   // (columns) running maximum
-    float* sum;                   // (columns) running sum
-    float* scratch;               // attend_scratch floats
+    const float* alibi;     // (columns) slope, or null
+    const float* relative;  // (group, 2 span + 1) bias by distance, row c % group for column c; or null
+    int group, span;        // of relative
+    const int32_t* origin;  // (columns) position of the query, relative to the block's first
+    float* out;             // (columns, ld) running mix, not yet divided by sum
+    int64_t ld;             // head_dim rounded up to lanes
+    float* top;             // (columns) running maximum
+    float* sum;             // (columns) running sum
+    float* scratch;         // attend_scratch floats
 };
 
 /// Floats of scratch an attention step needs.

@@ -94,6 +94,11 @@ void rotate(const Rope& rope, int64_t position, float* head) {
     }
 }
 
+double relative_bias(const RelativeBias& bias, int64_t head, int64_t distance) {
+    const int64_t span = bias.span;
+    return bias.values[head * (2 * span + 1) + std::clamp(distance, -span, span) + span];
+}
+
 /// Where head `head` of cache position `position` lies.
 std::byte* cache_row(std::byte* const* blocks, DType type, const KvLayer& kv, const Segment& segment,
                      int64_t position, int64_t head) {
@@ -197,12 +202,13 @@ class RefBackend final : public Backend {
         std::vector<double> mix(static_cast<size_t>(kv.head_dim));
         for (const Segment& segment : args.segments) {
             for (int64_t i = 0; i < segment.n_rows; ++i) {
-                const int64_t last = segment.start + i;
-                const int64_t first = args.window > 0 ? std::max<int64_t>(0, last - args.window + 1) : 0;
+                const int64_t position = segment.start + i;
+                const int64_t first = args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0;
+                const int64_t end = segment.n_keys > 0 ? segment.n_keys : position + 1;
                 for (int64_t h = 0; h < args.n_heads; ++h) {
                     const int64_t at = ((segment.first_row + i) * args.n_heads + h) * kv.head_dim;
                     weights.clear();
-                    for (int64_t j = first; j <= last; ++j) {
+                    for (int64_t j = first; j < end; ++j) {
                         traits(kv.k_type).to_f32(cache_row(kv.k_blocks, kv.k_type, kv, segment, j, h / group),
                                                  read.data(), kv.head_dim);
                         double dot = 0;
@@ -211,14 +217,15 @@ class RefBackend final : public Backend {
                         }
                         dot *= static_cast<double>(args.scale);
                         if (args.alibi)
-                            dot += static_cast<double>(args.alibi[h]) * static_cast<double>(j - last);
+                            dot += static_cast<double>(args.alibi[h]) * static_cast<double>(j - position);
+                        if (args.relative.values) dot += relative_bias(args.relative, h, j - position);
                         weights.push_back(dot);
                     }
                     const double top = *std::max_element(weights.begin(), weights.end());
                     double total = 0;
                     for (double& weight : weights) total += weight = std::exp(weight - top);
                     std::fill(mix.begin(), mix.end(), 0.0);
-                    for (int64_t j = first; j <= last; ++j) {
+                    for (int64_t j = first; j < end; ++j) {
                         traits(kv.v_type).to_f32(cache_row(kv.v_blocks, kv.v_type, kv, segment, j, h / group),
                                                  read.data(), kv.head_dim);
                         const double weight = weights[static_cast<size_t>(j - first)] / total;

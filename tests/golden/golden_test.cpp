@@ -3,13 +3,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "golden/golden_models.h"
 #include "tinyllm/tinyllm.h"
 
 namespace tinyllm {
@@ -17,28 +13,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using Tokens = std::vector<Token>;
-
-constexpr double kTolerance = 1e-4;
-
-/// differential.py points this at models it has just made.
-std::string models() {
-    const char* given = std::getenv("TINYLLM_GOLDEN_MODELS");
-    return given ? given : TINYLLM_SOURCE_DIR "/tests/golden/models";
-}
-
-std::vector<std::string> cases() {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(models())) names.push_back(entry.path().filename());
-    std::ranges::sort(names);
-    return names;
-}
+using test::kTolerance;
 
 /// A model of tests/golden/models on a device.
 class Golden : public testing::TestWithParam<std::tuple<std::string, std::string>> {
   protected:
-    Golden() : folder_(models() + "/" + std::get<0>(GetParam())) {
-        std::ifstream file(folder_ + "/expected.json");
-        expected_ = nlohmann::json::parse(file);
+    Golden() : folder_(test::golden_models() + "/" + std::get<0>(GetParam())) {
+        expected_ = test::golden_expected(std::get<0>(GetParam()));
         prompt_ = expected_["prompt"].get<Tokens>();
     }
 
@@ -249,7 +230,7 @@ class DamagedFolder : public testing::TestWithParam<std::string> {
         : folder_(fs::temp_directory_path() /
                   ("tinyllm-damaged-" + GetParam() + "-" + std::to_string(::getpid()))) {
         fs::remove_all(folder_);
-        fs::copy(fs::path(models()) / GetParam(), folder_);
+        fs::copy(fs::path(test::golden_models()) / GetParam(), folder_);
     }
     ~DamagedFolder() override { fs::remove_all(folder_); }
 
@@ -308,31 +289,33 @@ TEST_P(DamagedFolder, ASizeThatDoesNotFitTheTensorsIsRefused) {
     refusal(ErrorKind::corrupt);
 }
 
+std::vector<std::string> all_cases() {
+    std::vector<std::string> names = test::golden_cases(false);
+    for (const std::string& name : test::golden_cases(true)) names.push_back(name);
+    return names;
+}
+
 std::vector<std::string> cases_in_one_safetensors_file() {
-    std::vector<std::string> names = cases();
+    std::vector<std::string> names = all_cases();
     std::erase_if(names, [](const std::string& name) {
-        return !fs::exists(fs::path(models()) / name / "model.safetensors");
+        return !fs::exists(fs::path(test::golden_models()) / name / "model.safetensors");
     });
     return names;
 }
 
-std::string as_test_name(std::string name) {
-    std::ranges::replace_if(
-        name, [](char c) { return c == '-' || c == '.'; }, '_');
-    return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(Models, DamagedFolder, testing::ValuesIn(cases()),
-                         [](const auto& param) { return as_test_name(param.param); });
+INSTANTIATE_TEST_SUITE_P(Models, DamagedFolder, testing::ValuesIn(all_cases()),
+                         [](const auto& param) { return test::as_test_name(param.param); });
 
 INSTANTIATE_TEST_SUITE_P(Models, DamagedSafetensors, testing::ValuesIn(cases_in_one_safetensors_file()),
-                         [](const auto& param) { return as_test_name(param.param); });
+                         [](const auto& param) { return test::as_test_name(param.param); });
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden,
-                         testing::Combine(testing::ValuesIn(cases()), testing::Values("ref", "cpu")),
-                         [](const auto& param) {
-                             return as_test_name(std::get<0>(param.param) + "_" + std::get<1>(param.param));
-                         });
+                         testing::Combine(testing::ValuesIn(test::golden_cases(false)),
+                                          testing::Values("ref", "cpu")),
+                         test::golden_name);
+// Folders of a script may hold none.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Golden);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(DamagedSafetensors);
 
 }  // namespace
 }  // namespace tinyllm

@@ -1,5 +1,5 @@
 // qkv, attend and copy_kv on every instruction set against the reference: cache types, groups, windows,
-// slopes, segments.
+// slopes, biases by distance, segments, and rows that see all keys.
 #include "kernels/op_cases.h"
 
 namespace tinyllm::test {
@@ -16,13 +16,14 @@ struct AttentionCase {
     std::vector<std::int32_t> prompts = {5};
     std::int32_t chunk = 1000;  // rows of a sequence per call
     std::int32_t steps = 2;
+    std::int32_t span = -1;  // of a bias by distance; -1: none
 };
 
 std::ostream& operator<<(std::ostream& out, const AttentionCase& c) {
     return out << c.n_heads << "/" << c.n_kv_heads << " heads of " << c.head_dim << " "
                << dtype_name(c.k_type) << " " << dtype_name(c.v_type) << " rope " << c.rope_dims << " window "
-               << c.window << " alibi " << c.alibi << " first prompt " << c.prompts[0] << " chunk "
-               << c.chunk;
+               << c.window << " alibi " << c.alibi << " first prompt " << c.prompts[0] << " chunk " << c.chunk
+               << " span " << c.span;
 }
 
 std::vector<AttentionCase> cases() {
@@ -36,7 +37,15 @@ std::vector<AttentionCase> cases() {
         {6, 2, 32, DType::q8_0, DType::q8_0, 32, 0, false, {80}, 1000, 2},
         {2, 2, 64, DType::q8_0, DType::q4_0, 64, 64, false, {130}, 50, 2},
         {3, 1, 7, DType::f32, DType::f16, 6, 1, false, {10}, 4, 2},
+        {6, 6, 8, DType::f32, DType::f32, 0, 0, false, {200, 5}, 1000, 2, 144},
+        {4, 2, 64, DType::f16, DType::f16, 0, 50, true, {150}, 20, 3, 0},
+        {3, 1, 20, DType::f32, DType::f16, 20, 0, false, {70, 90}, 33, 2, 9},
     };
+}
+
+/// A table of values, or none where `span` says so.
+RelativeBias relative_bias(std::int32_t span, const std::vector<float>& values) {
+    return span < 0 ? RelativeBias{} : RelativeBias{span, values.data()};
 }
 
 /// Feeds each sequence through qkv and attend, and returns all attention outputs in order of (call, row).
@@ -49,6 +58,7 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
     const std::vector<float> slopes = random.normal(c.n_heads, 0.3f);
     const std::vector<float> cos = random.normal(400 * std::max(1, c.rope_dims / 2));
     const std::vector<float> sin = random.normal(400 * std::max(1, c.rope_dims / 2));
+    const std::vector<float> by_distance = random.normal(c.n_heads * (2 * std::max(c.span, 0) + 1));
     const Matrix m = backend.pack({&w.raw, 1}, nullptr);
     constexpr std::int32_t kBlocks = 6;
     Cache cache(backend, c.k_type, c.v_type, c.n_kv_heads, c.head_dim,
@@ -69,7 +79,7 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
         std::vector<float> x;
         for (const std::size_t s : sequences) {
             const auto first = static_cast<std::int32_t>(x.size() / kDim);
-            segments.push_back({first, counts[s], at[s], blocks[s].data()});
+            segments.push_back({first, counts[s], at[s], blocks[s].data(), 0});
             x.insert(x.end(), inputs[s].begin() + at[s] * kDim,
                      inputs[s].begin() + (at[s] + counts[s]) * kDim);
         }
@@ -92,6 +102,7 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
                         .scale = 0.3f,
                         .window = c.window,
                         .alibi = c.alibi ? slopes.data() : nullptr,
+                        .relative = relative_bias(c.span, by_distance),
                         .kv = cache.layer,
                         .segments = segments,
                         .out = out.data()});
@@ -121,6 +132,83 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
     std::vector<float> all;
     for (const auto& output : outputs) all.insert(all.end(), output.begin(), output.end());
     return all;
+}
+
+/// Rows of several sequences, each of which sees all the keys of an encoder's sequence of its own.
+struct ReadingCase {
+    std::int32_t n_heads, n_kv_heads, head_dim;
+    DType type = DType::f16;
+    std::vector<std::int32_t> keys = {5};  // lengths of the encoder's sequences
+    std::vector<std::int32_t> rows = {1};  // that read each of them
+    std::int32_t start = 0;                // position of each first row
+    std::int32_t span = -1;
+};
+
+std::ostream& operator<<(std::ostream& out, const ReadingCase& c) {
+    return out << c.n_heads << "/" << c.n_kv_heads << " heads of " << c.head_dim << " " << dtype_name(c.type)
+               << " keys " << c.keys[0] << " rows " << c.rows[0] << " start " << c.start << " span "
+               << c.span;
+}
+
+std::vector<ReadingCase> reading_cases() {
+    return {
+        {12, 12, 64, DType::f32, {70, 1, 64}, {3, 1, 130}, 0, -1},
+        {6, 2, 16, DType::f16, {300, 7}, {1, 1}, 40, -1},
+        {4, 4, 10, DType::f32, {150, 20}, {150, 20}, 0, 30},
+        {3, 1, 8, DType::f32, {129}, {1}, 64, 200},
+    };
+}
+
+/// Stores keys and values with qkv alone, without queries; then reads them, `together` or a row at a time.
+std::vector<float> read_keys(Backend& backend, const ReadingCase& c, bool together) {
+    constexpr std::int64_t kDim = 24;
+    Random random(12);
+    const Stored w = stored_matrix(random, DType::f32, 2 * c.n_kv_heads * c.head_dim, kDim);
+    const std::vector<float> by_distance = random.normal(c.n_heads * (2 * std::max(c.span, 0) + 1));
+    const Matrix m = backend.pack({&w.raw, 1}, nullptr);
+    constexpr std::int32_t kBlocks = 5;
+    const auto n_sequences = static_cast<std::int32_t>(c.keys.size());
+    Cache cache(backend, c.type, c.type, c.n_kv_heads, c.head_dim, kBlocks * n_sequences);
+    std::vector<std::vector<std::int32_t>> blocks(c.keys.size());
+    std::vector<Segment> written;
+    std::vector<Segment> readers;
+    std::int32_t n = 0;
+    std::int32_t n_rows = 0;
+    for (std::size_t s = 0; s < c.keys.size(); ++s) {
+        for (std::int32_t b = 0; b < kBlocks; ++b)
+            blocks[s].push_back(b * n_sequences + static_cast<std::int32_t>(s));
+        written.push_back({n, c.keys[s], 0, blocks[s].data(), 0});
+        readers.push_back({n_rows, c.rows[s], c.start, blocks[s].data(), c.keys[s]});
+        n += c.keys[s];
+        n_rows += c.rows[s];
+    }
+    const std::vector<float> x = random.normal(n * kDim);
+    backend.qkv(
+        {.n = n, .x = x.data(), .w = &m, .n_heads = 0, .kv = cache.layer, .segments = written, .q = nullptr});
+    const std::int64_t width = c.n_heads * c.head_dim;
+    const std::vector<float> q = random.normal(n_rows * width);
+    std::vector<float> out(q.size());
+    const auto attend = [&](std::int32_t first, std::int32_t count, std::span<const Segment> segments) {
+        backend.attend({.n = count,
+                        .q = q.data() + first * width,
+                        .n_heads = c.n_heads,
+                        .scale = 1,
+                        .relative = relative_bias(c.span, by_distance),
+                        .kv = cache.layer,
+                        .segments = segments,
+                        .out = out.data() + first * width});
+    };
+    if (together) {
+        attend(0, n_rows, readers);
+        return out;
+    }
+    for (const Segment& segment : readers) {
+        for (std::int32_t row = 0; row < segment.n_rows; ++row) {
+            const Segment one{0, 1, segment.start + row, segment.blocks, segment.n_keys};
+            attend(segment.first_row + row, 1, {&one, 1});
+        }
+    }
+    return out;
 }
 
 class Attention : public testing::TestWithParam<std::string> {};
@@ -159,6 +247,24 @@ TEST_P(Attention, BitsDoNotDependOnTheBatchWhenExact) {
         for (const std::int32_t chunk : {1, 19}) {
             other.chunk = chunk;
             EXPECT_TRUE(same_bits(want, run(*backend, other, false))) << c << " against chunk " << chunk;
+        }
+    }
+}
+
+TEST_P(Attention, RowsThatSeeAllKeysEqualReference) {
+    const auto ref = make_ref_backend({});
+    for (const ReadingCase& c : reading_cases()) {
+        const std::vector<float> want = read_keys(*ref, c, true);
+        EXPECT_TRUE(same_bits(want, read_keys(*ref, c, false))) << c;
+        for (const Precision precision : {Precision::fast, Precision::exact}) {
+            const auto backend = cpu_backend(GetParam(), 2, precision);
+            const std::vector<float> have = read_keys(*backend, c, true);
+            EXPECT_LE(nmse(want, have), c.type == DType::f32 ? 1e-11 : 1e-7) << c;
+            EXPECT_TRUE(same_bits(have, read_keys(*cpu_backend(GetParam(), 3, precision), c, true))) << c;
+            EXPECT_LE(nmse(want, read_keys(*backend, c, false)), c.type == DType::f32 ? 1e-11 : 1e-7) << c;
+            if (precision == Precision::exact) {
+                EXPECT_TRUE(same_bits(have, read_keys(*backend, c, false))) << c;
+            }
         }
     }
 }

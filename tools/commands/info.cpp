@@ -120,31 +120,33 @@ Json model_json(const Options& options, const ModelFacts& facts) {
              positions);
     }
     const MemoryUse need = predict_memory(facts, {}, {}, positions);
-    return {{"schema", "tinyllm.info/1"},
-            {"model",
-             {{"path", info.path},
-              {"architecture", info.architecture},
-              {"parameters", info.parameters},
-              {"weights_bytes", info.weight_bytes},
-              {"bits_per_weight", facts.bits_per_weight},
-              {"main_type", dtype_name(info.main_type)},
-              {"tensors", facts.tensors.size()},
-              {"layers", info.n_layers},
-              {"dim", info.dim},
-              {"ff_dim", facts.ff_dim},
-              {"heads", info.n_heads},
-              {"kv_heads", info.n_kv_heads},
-              {"head_dim", info.head_dim},
-              {"vocab_size", info.vocab_size},
-              {"context", info.context},
-              {"eos", info.eos}}},
-            {"tokenizer", tokenizer_json(info.path, facts.tokenizer)},
-            {"memory",
-             {{"context", positions},
-              {"weights_bytes", need.weights},
-              {"kv_bytes", need.kv},
-              {"scratch_bytes", need.scratch},
-              {"total_bytes", need.weights + need.kv + need.scratch}}}};
+    Json document = {{"schema", "tinyllm.info/1"},
+                     {"model",
+                      {{"path", info.path},
+                       {"architecture", info.architecture},
+                       {"parameters", info.parameters},
+                       {"weights_bytes", info.weight_bytes},
+                       {"bits_per_weight", facts.bits_per_weight},
+                       {"main_type", dtype_name(info.main_type)},
+                       {"tensors", facts.tensors.size()},
+                       {"layers", info.n_layers},
+                       {"dim", info.dim},
+                       {"ff_dim", facts.ff_dim},
+                       {"heads", info.n_heads},
+                       {"kv_heads", info.n_kv_heads},
+                       {"head_dim", info.head_dim},
+                       {"vocab_size", info.vocab_size},
+                       {"context", info.context},
+                       {"eos", info.eos}}},
+                     {"tokenizer", tokenizer_json(info.path, facts.tokenizer)},
+                     {"memory",
+                      {{"context", positions},
+                       {"weights_bytes", need.weights},
+                       {"kv_bytes", need.kv},
+                       {"scratch_bytes", need.scratch},
+                       {"total_bytes", need.weights + need.kv + need.scratch}}}};
+    if (info.encoder_decoder) document["model"]["encoder_layers"] = info.encoder_layers;
+    return document;
 }
 
 int model_info(const Options& options) {

@@ -49,10 +49,13 @@ PairTokens encode_pair(const Scorer& scorer, const Pair& pair, const std::string
         const std::size_t moved = trailing_space_bytes(pair.context);
         const std::size_t kept = pair.context.size() - moved;
         tokens.context = encode_text(scorer, pair.context.substr(0, kept));
-        const std::vector<Token> whole = encode_text(scorer, pair.context + pair.continuation);
-        if (whole.size() > tokens.context.size())
+        if (scorer.encoder_decoder) {
+            tokens.continuation = scorer.encode(pair.context.substr(kept) + pair.continuation, false);
+        } else if (const auto whole = encode_text(scorer, pair.context + pair.continuation);
+                   whole.size() > tokens.context.size()) {
             tokens.continuation.assign(whole.begin() + static_cast<std::ptrdiff_t>(tokens.context.size()),
                                        whole.end());
+        }
     }
     if (tokens.context.empty())
         fail(ErrorKind::runtime,
@@ -83,8 +86,9 @@ std::vector<Token> encode_truncated(const Scorer& scorer, std::string_view text,
 
 Asker::Asker(Scorer scorer, Protocol protocol) : scorer_(std::move(scorer)), protocol_(protocol) {
     if (protocol != Protocol::study) return;
+    // Of an encoder-decoder the letter is the decoder's text, without what ends the encoder's.
     for (const char* letter : {" A", " B", " C", " D"}) {
-        const std::vector<Token> ids = scorer_.encode(letter, true);
+        const std::vector<Token> ids = scorer_.encode(letter, !scorer_.encoder_decoder);
         if (ids.empty())
             fail(ErrorKind::unsupported,
                  "the tokenizer has no token for \"{}\", which the study's protocol asks for", letter);
@@ -105,7 +109,8 @@ Prepared Asker::prepare(const Example& example, const std::string& place) const 
     const auto most = static_cast<std::size_t>(scorer_.context);
     for (const Pair& pair : example.pairs) {
         PairTokens tokens = encode_pair(scorer_, pair, place);
-        if (tokens.context.size() + tokens.continuation.size() > most + 1) ++prepared.cut;
+        const std::size_t behind = scorer_.encoder_decoder ? 1 : tokens.continuation.size();
+        if (tokens.context.size() + behind > most + 1) ++prepared.cut;
         auto same = std::find_if(prepared.requests.begin(), prepared.requests.end(),
                                  [&](const ScoreRequest& r) { return r.context == tokens.context; });
         if (same == prepared.requests.end()) {

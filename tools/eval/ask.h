@@ -15,7 +15,8 @@ struct PairTokens {
 };
 
 /// The harness's split: white space at the context's end moves to the continuation; both are encoded together
-/// and the context's ids are cut off the front; an empty context becomes the prefix token. Throws
+/// and the context's ids are cut off the front, or, for an encoder-decoder, each by itself, the continuation
+/// without special tokens; an empty context becomes the prefix token. Throws
 /// Error(runtime) where the harness aborts; `place` names the question.
 PairTokens encode_pair(const Scorer& scorer, const Pair& pair, const std::string& place);
 

@@ -18,6 +18,7 @@ Scorer make_scorer(std::shared_ptr<const Model> model) {
     scorer.prefix = tokenizer.bos() ? tokenizer.bos() : tokenizer.eos();
     if (scorer.prefix) scorer.prefix_text = tokenizer.decode(std::span(&*scorer.prefix, 1));
     scorer.context = session->context();
+    scorer.encoder_decoder = model->info().encoder_decoder;
     return scorer;
 }
 

@@ -7,15 +7,28 @@
 
 namespace tinyllm::cpu::TINYLLM_ISA {
 
+/// Adds column c's bias by distance to the scores [first, last): one value before -span, one behind span.
+TINYLLM_INLINE void add_relative(const AttendTile* a, int c, int first, int last, float* scores) {
+    const int origin = a->origin[c];
+    const float* middle = a->relative + int64_t{c % a->group} * (2 * a->span + 1) + a->span;
+    int begin = origin - a->span;  // positions [begin, end) are within the span
+    int end = origin + a->span + 1;
+    begin = begin < first ? first : begin > last ? last : begin;
+    end = end < begin ? begin : end > last ? last : end;
+    for (int j = first; j < begin; ++j) scores[j] += middle[-a->span];
+    for (int j = begin; j < end; ++j) scores[j] += middle[j - origin];
+    for (int j = end; j < last; ++j) scores[j] += middle[a->span];
+}
+
 /// scores (kKvStep) of column c become weights, zero outside [first, last); returns the factor for what was
 /// mixed before.
 TINYLLM_INLINE float soften(const AttendTile* a, int c, float* scores) {
     const int first = a->first[c];
     const int last = a->last[c];
     if (a->alibi) {
-        for (int j = first; j < last; ++j)
-            scores[j] += a->alibi[c] * static_cast<float>(j - a->alibi_origin[c]);
+        for (int j = first; j < last; ++j) scores[j] += a->alibi[c] * static_cast<float>(j - a->origin[c]);
     }
+    if (a->relative && first < last) add_relative(a, c, first, last, scores);
     const float least = -__builtin_inff();
     for (int j = 0; j < first; ++j) scores[j] = least;
     for (int j = last; j < kKvStep; ++j) scores[j] = least;

@@ -1,0 +1,51 @@
+// Where the small random models lie and what transformers computed with them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace tinyllm::test {
+
+constexpr double kTolerance = 1e-4;
+
+/// The scripts that make random models point this at them.
+inline std::string golden_models() {
+    const char* given = std::getenv("TINYLLM_GOLDEN_MODELS");
+    return given ? given : TINYLLM_SOURCE_DIR "/tests/golden/models";
+}
+
+inline nlohmann::json golden_expected(const std::string& name) {
+    std::ifstream file(golden_models() + "/" + name + "/expected.json");
+    return nlohmann::json::parse(file);
+}
+
+/// The names of the encoder-decoders, or of all others.
+inline std::vector<std::string> golden_cases(bool encoder_decoders) {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(golden_models())) {
+        const std::string name = entry.path().filename();
+        if (golden_expected(name).contains("encoder") == encoder_decoders) names.push_back(name);
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+inline std::string as_test_name(std::string name) {
+    std::ranges::replace_if(
+        name, [](char c) { return c == '-' || c == '.'; }, '_');
+    return name;
+}
+
+/// A test's name: model and device.
+inline std::string golden_name(const testing::TestParamInfo<std::tuple<std::string, std::string>>& param) {
+    return as_test_name(std::get<0>(param.param) + "_" + std::get<1>(param.param));
+}
+
+}  // namespace tinyllm::test

@@ -91,6 +91,19 @@ TEST(EncodePair, WrittenBosIsNotDoubled) {
     EXPECT_EQ(t.continuation, ids(" c"));
 }
 
+TEST(EncodePair, OfAnEncoderDecoderEncodesEachByItself) {
+    Scorer scorer = byte_scorer(true);  // its special token stands for any
+    scorer.encoder_decoder = true;
+    const PairTokens t = encode_pair(scorer, {"ab \n", " c"}, "q");
+    EXPECT_EQ(t.context, (std::vector<Token>{kBos, 'a', 'b'}));
+    EXPECT_EQ(t.continuation, ids(" \n c"));
+    EXPECT_EQ(encode_pair(scorer, {"<s>ab", "c"}, "q").context, (std::vector<Token>{kBos, 'a', 'b'}));
+    EXPECT_EQ(encode_pair(scorer, {"  ", "c"}, "q").context, std::vector<Token>{kBos});
+    const PairTokens empty = encode_pair(scorer, {"", "<s>c"}, "q");
+    EXPECT_EQ(empty.context, std::vector<Token>{kBos});
+    EXPECT_EQ(empty.continuation, ids("c"));
+}
+
 Example example(std::vector<std::string> choices, const std::string& context, int gold) {
     Example e;
     set_continuations(e, context, choices);
@@ -99,6 +112,31 @@ Example example(std::vector<std::string> choices, const std::string& context, in
     e.letters = static_cast<int>(choices.size());
     e.prompt_gold = gold;
     return e;
+}
+
+TEST(Asker, OfAnEncoderDecoderCountsTheContextAlone) {
+    Scorer scorer = byte_scorer(false, 4);
+    scorer.encoder_decoder = true;
+    const Asker asker(scorer, Protocol::lm_eval);
+    EXPECT_EQ(asker.prepare(example({"abcdef"}, "wxyz", 0), "q").cut, 0u);
+    EXPECT_EQ(asker.prepare(example({"abcdef", "b"}, "vwxyz", 0), "q").cut, 2u);
+}
+
+TEST(Asker, LettersOfAnEncoderDecoderHaveNoSpecialTokens) {
+    Scorer scorer = byte_scorer(false);
+    scorer.encode = [](std::string_view text, bool add_special) {
+        std::vector<Token> tokens = ids(text);
+        if (add_special) tokens.push_back(kBos);
+        return tokens;
+    };
+    scorer.encoder_decoder = true;
+    const Asker asker(scorer, Protocol::study);
+    const Example e = example({"x", "y", "z"}, "c", 1);
+    const Prepared p = asker.prepare(e, "q");
+    EXPECT_EQ(p.prompt.back(), kBos);
+    const Prepared* const prepared = &p;
+    const Example* const asked = &e;
+    EXPECT_EQ(asker.answer({&prepared, 1}, {&asked, 1}).front().prediction, 1);
 }
 
 TEST(Asker, GroupsEqualContextsAndCountsCuts) {

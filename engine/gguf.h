@@ -69,6 +69,8 @@ class GgufWriter {
     void set_strings(std::string key, std::vector<std::string> values);
     void set_i32s(std::string key, std::vector<std::int32_t> values);
     void set_f32s(std::string key, std::vector<float> values);
+    void set_f64s(std::string key, const std::vector<double>& values);
+    void set_bytes(std::string key, std::string_view values);  ///< as an array of u8
     /// Copies a value as read, keeping its stored width.
     void copy(const GgufFile& from, std::string_view key);
 

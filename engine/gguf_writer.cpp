@@ -100,6 +100,12 @@ void GgufWriter::set_i32s(std::string key, std::vector<std::int32_t> values) {
 void GgufWriter::set_f32s(std::string key, std::vector<float> values) {
     set(std::move(key), kGgufArray, array(kGgufF32, values));
 }
+void GgufWriter::set_f64s(std::string key, const std::vector<double>& values) {
+    set(std::move(key), kGgufArray, array(kGgufF64, values));
+}
+void GgufWriter::set_bytes(std::string key, std::string_view values) {
+    set(std::move(key), kGgufArray, array_head(kGgufU8, values.size()).append(values));
+}
 
 void GgufWriter::copy(const GgufFile& from, std::string_view key) {
     const std::span<const std::byte> stored = from.encoded(key);

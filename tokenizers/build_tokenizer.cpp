@@ -1,10 +1,14 @@
 // From tokenizer.json's sections to a Pipeline. Truncation and padding sections are not applied:
 // transformers' encode() of one text switches both off.
+#include <algorithm>
+#include <limits>
+
 #include "engine/fail.h"
 #include "tokenizers/bpe.h"
 #include "tokenizers/json_node.h"
 #include "tokenizers/pipeline.h"
 #include "tokenizers/tokenizer_spec.h"
+#include "tokenizers/unigram.h"
 
 namespace tinyllm {
 namespace {
@@ -36,6 +40,30 @@ std::unique_ptr<Bpe> build_bpe(const TokenizerSpec& spec, const JsonNode& node) 
     return std::make_unique<Bpe>(std::move(vocab), merges, std::move(options), spec.file);
 }
 
+std::unique_ptr<Unigram> build_unigram(const TokenizerSpec& spec, const JsonNode& node) {
+    if (!spec.has_vocab || !spec.scored)
+        fail(ErrorKind::corrupt, "{}: model.vocab: expected a list of pairs of piece and score", spec.file);
+    UnigramOptions options;
+    options.byte_fallback = node.boolean("byte_fallback", false);
+    if (node.has("unk_id")) {
+        const JsonNode id = node.get("unk_id");
+        const std::int64_t value = id.integer();
+        id.need(value >= 0 && static_cast<std::size_t>(value) < spec.vocab.size(),
+                "an index of the vocabulary");
+        options.unk = static_cast<Token>(value);
+    }
+    std::vector<UnigramPiece> pieces;
+    pieces.reserve(spec.vocab.size());
+    double lowest = std::numeric_limits<double>::infinity();
+    for (const auto& entry : spec.vocab) {
+        pieces.push_back({spec.view(entry.text), entry.score});
+        lowest = std::min(lowest, entry.score);
+    }
+    constexpr double kUnknownPenalty = 10;
+    options.unk_score = lowest - kUnknownPenalty;
+    return std::make_unique<Unigram>(pieces, options, spec.file);
+}
+
 std::vector<AddedToken> parse_added(const JsonNode& node) {
     std::vector<AddedToken> tokens;
     if (node.is_null()) return tokens;
@@ -60,18 +88,27 @@ std::shared_ptr<const Tokenizer> build_tokenizer(const TokenizerSpec& spec, cons
         root.get("version").unsupported("version " + root.string("version"));
     PipelineParts parts;
     const JsonNode model = root.get("model");
-    std::string type = spec.has_merges ? "BPE" : "without merges";  // older files do not name it
+    // Older files do not name the type.
+    std::string type = spec.has_merges ? "BPE" : spec.scored ? "Unigram" : "without merges";
     if (const JsonNode named = model.get("type"); !named.is_null()) type = named.string();
-    if (type != "BPE") model.unsupported("model type \"" + type + "\"");
-    auto bpe = build_bpe(spec, model);
+    std::unique_ptr<Bpe> bpe;
+    if (type == "BPE") {
+        bpe = build_bpe(spec, model);
+    } else if (type == "Unigram") {
+        parts.model = build_unigram(spec, model);
+    } else {
+        model.unsupported("model type \"" + type + "\"");
+    }
 
     parts.normalizer = parse_normalizer(root.get("normalizer"));
     parts.pre_tokenizer = parse_pre_tokenizer(root.get("pre_tokenizer"));
     if (!extras.replaces_post_processor) parts.post_processor = PostProcessor(root.get("post_processor"));
     parts.decoder = parse_decoder(root.get("decoder"));
-    if (parts.pre_tokenizer && parts.pre_tokenizer->ends_in_byte_level() && bpe->read_bytes())
-        parts.pre_tokenizer->leave_bytes();
-    parts.model = std::move(bpe);
+    if (bpe) {
+        if (parts.pre_tokenizer && parts.pre_tokenizer->ends_in_byte_level() && bpe->read_bytes())
+            parts.pre_tokenizer->leave_bytes();
+        parts.model = std::move(bpe);
+    }
 
     parts.added.add(parse_added(root.get("added_tokens")), *parts.model, spec.file);
     parts.added.add(extras.added, *parts.model, spec.file);

@@ -140,25 +140,64 @@ json template_of(const TokenizerExtras& extras, const Tokenizer& tokenizer) {
         {"type", "TemplateProcessing"}, {"single", single}, {"pair", single}, {"special_tokens", special}};
 }
 
+/// The first character map among the normalizers; null if there is none.
+const json* chars_map(const json& node) {
+    if (!node.is_object()) return nullptr;
+    if (node.value("type", "") == "Precompiled") return &node["precompiled_charsmap"];
+    if (const auto parts = node.find("normalizers"); parts != node.end()) {
+        for (const json& part : *parts) {
+            if (const json* found = chars_map(part)) return found;
+        }
+    }
+    return nullptr;
+}
+
+/// What a Unigram file has on top of a BPE's: its normalization in llama.cpp's terms, and the scores once
+/// more where 32 bits do not hold them.
+void write_unigram(TokenizerSpec& spec, const Tokenizer& tokenizer, GgufWriter& writer) {
+    const auto normalizer = spec.root.find("normalizer");
+    if (const json* map = normalizer == spec.root.end() ? nullptr : chars_map(*normalizer))
+        writer.set_bytes("tokenizer.ggml.precompiled_charsmap",
+                         decode_base64(map->get<std::string>(), spec.file));
+    const EncodeOptions plain{false, false};
+    writer.set_bool("tokenizer.ggml.remove_extra_whitespaces",
+                    tokenizer.encode("a  b", plain) == tokenizer.encode("a b", plain));
+    const json unk = spec.root["model"].value("unk_id", json());
+    if (unk.is_number()) writer.set_u32("tokenizer.ggml.unknown_token_id", unk.get<std::uint32_t>());
+    std::vector<double> scores;
+    bool exact = true;
+    for (const auto& entry : spec.vocab) {
+        scores.push_back(entry.score);
+        exact = exact && static_cast<double>(static_cast<float>(entry.score)) == entry.score;
+    }
+    if (!exact) writer.set_f64s("tinyllm.tokenizer.scores", scores);
+    spec.root["model"]["pieces"] = spec.vocab.size();
+}
+
 void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfTokenizerFiles& files,
                 std::int64_t n_rows, GgufWriter& writer) {
     const auto tokenizer = build_tokenizer(spec, extras);
     const json& pre = spec.root.contains("pre_tokenizer") ? spec.root["pre_tokenizer"] : json();
     const json& options = spec.root["model"];
-    const bool bytes = is_byte_level(pre);
+    const bool unigram = spec.scored;
+    const bool bytes = !unigram && is_byte_level(pre);
     const auto flag = [&](const char* name) {
         const json v = options.value(name, json());
         return v.is_boolean() && v.get<bool>();
     };
-    if (!bytes && !flag("byte_fallback")) {
+    if (!bytes && !unigram && !flag("byte_fallback")) {
         fail(ErrorKind::unsupported, "{}: a BPE of neither bytes nor byte fallback has no form in GGUF",
              spec.file);
     }
     Rows rows(n_rows, bytes ? 0.0F : -1000.0F);
     for (const auto& entry : spec.vocab) {
         const std::string_view text = spec.view(entry.text);
-        const bool byte = !bytes && text.size() == 6 && text.substr(0, 3) == "<0x" && text[5] == '>';
-        rows.set(entry.id, text, byte ? PieceType::byte : PieceType::normal, spec.file);
+        const bool byte = !bytes && flag("byte_fallback") && text.size() == 6 && text.substr(0, 3) == "<0x" &&
+                          text[5] == '>';
+        const bool unknown = unigram && options.value("unk_id", json()) == entry.id;
+        const PieceType type = byte ? PieceType::byte : unknown ? PieceType::unknown : PieceType::normal;
+        rows.set(entry.id, text, type, spec.file);
+        if (unigram) rows.scores[static_cast<std::size_t>(entry.id)] = static_cast<float>(entry.score);
     }
     json added = spec.root.contains("added_tokens") && spec.root["added_tokens"].is_array()
                      ? spec.root["added_tokens"]
@@ -175,7 +214,8 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
         const auto text = token.value("content", "");
         const auto id = tokenizer->find(text);
         if (!id) continue;
-        const bool unknown = !bytes && files.special_token("unk_token") == text;
+        const bool unknown = unigram ? options.value("unk_id", json()) == *id
+                                     : !bytes && files.special_token("unk_token") == text;
         rows.set(*id, text,
                  unknown                      ? PieceType::unknown
                  : tokenizer->is_special(*id) ? PieceType::control
@@ -191,19 +231,20 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
         if (!bytes) rank.emplace(line + right, -static_cast<float>(i));
         merges.push_back(line + " " + right);
     }
-    if (!bytes) {
+    if (!bytes && !unigram) {
         for (std::size_t i = 0; i < rows.tokens.size(); ++i) {
             const auto it = rank.find(rows.tokens[i]);
             if (it != rank.end()) rows.scores[i] = it->second;
         }
     }
-    writer.set_string("tokenizer.ggml.model", bytes ? "gpt2" : "llama");
+    writer.set_string("tokenizer.ggml.model", unigram ? "t5" : bytes ? "gpt2" : "llama");
     writer.set_string("tokenizer.ggml.pre", bytes ? pre_name(pre, flag("ignore_merges")) : "default");
     writer.set_strings("tokenizer.ggml.tokens", rows.tokens);
     if (!bytes) writer.set_f32s("tokenizer.ggml.scores", rows.scores);
     writer.set_i32s("tokenizer.ggml.token_type", rows.types);
-    writer.set_strings("tokenizer.ggml.merges", std::move(merges));
+    if (!unigram) writer.set_strings("tokenizer.ggml.merges", std::move(merges));
     write_special(files, *tokenizer, rows.tokens.size(), writer);
+    if (unigram) write_unigram(spec, *tokenizer, writer);
     if (!bytes) {
         const auto plain = tokenizer->encode("a", {false, false});
         writer.set_bool("tokenizer.ggml.add_space_prefix",
@@ -270,9 +311,7 @@ void write_gguf_tokenizer(const std::string& hf_folder, std::int64_t n_vocab_row
         return;
     }
     const std::string model = hf_folder + "/tokenizer.model";
-    if (!files.has_sentencepiece)
-        fail(ErrorKind::not_found, "{}: no tokenizer.json, vocab.json + merges.txt or tokenizer.model",
-             hf_folder);
+    if (!files.has_sentencepiece) fail(ErrorKind::not_found, "{}: no {}", hf_folder, kHfTokenizerFiles);
     write_sentencepiece(model, files, n_vocab_rows, writer);
 }
 

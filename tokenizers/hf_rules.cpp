@@ -91,7 +91,8 @@ void set_llama_prefix(TokenizerSpec& spec, bool legacy, bool prefix) {
 }
 
 /// Tokens on top of tokenizer.json's, in the order in which transformers adds them.
-std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const TokenizerSpec& spec) {
+std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const TokenizerSpec& spec,
+                                     bool converted) {
     std::map<std::string, AddedToken> by_text;  // what names of special tokens resolve to
     std::vector<std::pair<std::int64_t, AddedToken>> listed;
     std::vector<std::string> in_json;
@@ -105,10 +106,12 @@ std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const Tokeni
     }
     std::vector<std::string> named;  // texts of all special tokens
     std::vector<AddedToken> specials;
+    std::vector<bool> whole;  // of specials: given with all properties
     const auto name = [&](const json& value) {
         if (auto t = token_of(value, true)) {
             named.push_back(t->content);
             specials.push_back(std::move(*t));
+            whole.push_back(value.is_object());
         }
     };
     const bool has_decoder = member(files.tokenizer_config, "added_tokens_decoder") != nullptr;
@@ -125,6 +128,19 @@ std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const Tokeni
         if (const json* more = member(*source, "additional_special_tokens"); more && more->is_array()) {
             for (const json& value : *more) name(value);
         }
+    }
+    if (files.tokenizer_class() == "T5Tokenizer") {
+        const auto listed_ids = std::count_if(named.begin(), named.end(), [](const std::string& text) {
+            return text.find("<extra_id_") != std::string::npos;
+        });
+        const std::int64_t wanted = files.extra_ids();
+        if (listed_ids > 0 && wanted > 0 && listed_ids != wanted) {
+            fail(ErrorKind::corrupt,
+                 "{}/tokenizer_config.json: extra_ids is {}, but additional_special_tokens has {} of them",
+                 files.folder, wanted, listed_ids);
+        }
+        for (std::int64_t i = 0; listed_ids == 0 && i < wanted; ++i)
+            name(json("<extra_id_" + std::to_string(i) + ">"));
     }
     const auto is_named = [&](const std::string& text) {
         return std::find(named.begin(), named.end(), text) != named.end();
@@ -156,11 +172,12 @@ std::vector<AddedToken> extra_tokens(const HfTokenizerFiles& files, const Tokeni
         token.special = token.special || is_named(token.content);
         out.push_back(std::move(token));
     }
-    for (AddedToken& token : specials) {
-        const bool known = std::find(in_json.begin(), in_json.end(), token.content) != in_json.end() ||
-                           std::any_of(out.begin(), out.end(),
+    for (std::size_t i = 0; i < specials.size(); ++i) {
+        AddedToken& token = specials[i];
+        const bool own = std::find(in_json.begin(), in_json.end(), token.content) != in_json.end();
+        const bool known = std::any_of(out.begin(), out.end(),
                                        [&](const AddedToken& t) { return t.content == token.content; });
-        if (!known) out.push_back(std::move(token));
+        if (!known && (!own || (converted && whole[i]))) out.push_back(std::move(token));
     }
     return out;
 }
@@ -179,6 +196,7 @@ HfTokenizerFiles HfTokenizerFiles::read(const std::string& folder) {
     files.added_tokens = read_if("added_tokens.json");
     files.config = read_if("config.json");
     files.has_sentencepiece = std::filesystem::exists(folder + "/tokenizer.model");
+    files.has_spiece = std::filesystem::exists(folder + "/spiece.model");
     return files;
 }
 
@@ -188,14 +206,24 @@ std::string HfTokenizerFiles::tokenizer_class() const {
             std::string text = name->get<std::string>();
             if (text.size() > 4 && text.compare(text.size() - 4, 4, "Fast") == 0)
                 text.resize(text.size() - 4);
-            return text;
+            return text == "MT5Tokenizer" ? "T5Tokenizer" : text;
         }
     }
-    static const std::map<std::string, std::string> kByModelType = {
-        {"gpt2", "GPT2Tokenizer"},     {"opt", "GPT2Tokenizer"},         {"llama", "LlamaTokenizer"},
-        {"mistral", "LlamaTokenizer"}, {"gpt_neox", "GPTNeoXTokenizer"}, {"bloom", "BloomTokenizer"},
-        {"qwen2", "Qwen2Tokenizer"},   {"gpt_neo", "GPT2Tokenizer"},     {"t5", "T5Tokenizer"},
-        {"phi", "CodeGenTokenizer"},   {"gemma", "GemmaTokenizer"}};
+    static const std::map<std::string, std::string> kByModelType = {{"gpt2", "GPT2Tokenizer"},
+                                                                    {"opt", "GPT2Tokenizer"},
+                                                                    {"llama", "LlamaTokenizer"},
+                                                                    {"mistral", "LlamaTokenizer"},
+                                                                    {"gpt_neox", "GPTNeoXTokenizer"},
+                                                                    {"bloom", "BloomTokenizer"},
+                                                                    {"qwen2", "Qwen2Tokenizer"},
+                                                                    {"gpt_neo", "GPT2Tokenizer"},
+                                                                    {"t5", "T5Tokenizer"},
+                                                                    {"phi", "CodeGenTokenizer"},
+                                                                    {"gemma", "GemmaTokenizer"},
+                                                                    {"mt5", "T5Tokenizer"},
+                                                                    {"umt5", "T5Tokenizer"},
+                                                                    {"longt5", "T5Tokenizer"},
+                                                                    {"switch_transformers", "T5Tokenizer"}};
     const json* type = member(config, "model_type");
     if (!type || !type->is_string()) return "";
     const auto it = kByModelType.find(type->get<std::string>());
@@ -222,7 +250,21 @@ bool HfTokenizerFiles::flag(const std::string& name, bool otherwise) const {
     return value && value->is_boolean() ? value->get<bool>() : otherwise;
 }
 
-TokenizerExtras apply_hf_rules(const HfTokenizerFiles& files, TokenizerSpec& spec) {
+std::int64_t HfTokenizerFiles::extra_ids() const {
+    const json* value = member(tokenizer_config, "extra_ids");
+    if (!value) return 100;
+    constexpr std::uint64_t kMost = 100000;
+    if (!value->is_number_unsigned() || value->get<std::uint64_t>() > kMost)
+        fail(ErrorKind::corrupt, "{}/tokenizer_config.json: extra_ids: expected a number from 0 to {}",
+             folder, kMost);
+    return value->get<std::int64_t>();
+}
+
+bool HfTokenizerFiles::from_spiece() const {
+    return has_spiece && tokenizer_class() == "T5Tokenizer" && member(tokenizer_config, "add_prefix_space");
+}
+
+TokenizerExtras apply_hf_rules(const HfTokenizerFiles& files, TokenizerSpec& spec, bool converted) {
     TokenizerExtras extras;
     const std::string name = files.tokenizer_class();
     if (name.empty() && files.tokenizer_config.is_null()) return extras;  // nothing beside tokenizer.json
@@ -238,7 +280,7 @@ TokenizerExtras apply_hf_rules(const HfTokenizerFiles& files, TokenizerSpec& spe
         member(files.tokenizer_config, "add_prefix_space")) {
         set_llama_prefix(spec, files.flag("legacy", true), files.flag("add_prefix_space", true));
     }
-    extras.added = extra_tokens(files, spec);
+    extras.added = extra_tokens(files, spec, converted);
 
     const bool bos_by_default = name == "LlamaTokenizer" || name == "GemmaTokenizer" ||
                                 name == "CohereTokenizer" || name == "CodeLlamaTokenizer";

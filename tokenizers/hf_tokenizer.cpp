@@ -6,6 +6,7 @@
 #include "engine/fail.h"
 #include "engine/mapped_file.h"
 #include "tokenizers/sentencepiece.h"
+#include "tokenizers/spiece.h"
 #include "tokenizers/split_patterns.h"
 #include "tokenizers/utf8.h"
 
@@ -79,16 +80,22 @@ TokenizerSpec read_vocab_and_merges(const std::string& folder, const HfTokenizer
 std::optional<std::pair<TokenizerSpec, TokenizerExtras>> read_hf_spec(const std::string& folder,
                                                                       const HfTokenizerFiles& files) {
     namespace fs = std::filesystem;
-    const std::string path = folder + "/tokenizer.json";
-    if (fs::exists(path)) {
+    const std::string path = folder + "/tokenizer.json", spiece = folder + "/spiece.model";
+    if (fs::exists(path) && !files.from_spiece()) {
         const MappedFile file(path);
         TokenizerSpec spec = parse_tokenizer_json(text_of(file), path);
         TokenizerExtras extras = apply_hf_rules(files, spec);
         return std::make_pair(std::move(spec), std::move(extras));
     }
+    if (files.has_spiece) {
+        const MappedFile file(spiece);
+        TokenizerSpec spec = read_spiece(text_of(file), spiece, files);
+        TokenizerExtras extras = apply_hf_rules(files, spec, true);
+        return std::make_pair(std::move(spec), std::move(extras));
+    }
     if (fs::exists(folder + "/vocab.json") && fs::exists(folder + "/merges.txt")) {
         TokenizerSpec spec = read_vocab_and_merges(folder, files);
-        TokenizerExtras extras = apply_hf_rules(files, spec);
+        TokenizerExtras extras = apply_hf_rules(files, spec, true);
         const std::string name = files.tokenizer_class();
         if ((name.empty() || name == "GPT2Tokenizer") && files.flag("add_bos_token", false)) {
             extras.replaces_post_processor = true;
@@ -108,7 +115,7 @@ std::shared_ptr<const Tokenizer> load_hf_tokenizer(const std::string& folder) {
         const MappedFile file(model);
         return build_sentencepiece(parse_sentencepiece(text_of(file), model), files, model);
     }
-    fail(ErrorKind::not_found, "{}: no tokenizer.json, vocab.json + merges.txt or tokenizer.model", folder);
+    fail(ErrorKind::not_found, "{}: no {}", folder, kHfTokenizerFiles);
 }
 
 }  // namespace tinyllm

@@ -103,6 +103,7 @@ SentencepieceModel parse_sentencepiece(std::string_view bytes, const std::string
             for (Message t(m.data(), file); t.next();) {
                 if (t.field() == 3) model.model_type = static_cast<int>(t.number());
                 if (t.field() == 24) model.space_as_suffix = t.number() != 0;
+                if (t.field() == 40) model.unk_id = static_cast<std::int32_t>(t.number());
                 if (t.field() == 35) model.byte_fallback = t.number() != 0;
             }
         } else if (m.field() == 3) {
@@ -118,14 +119,17 @@ SentencepieceModel parse_sentencepiece(std::string_view bytes, const std::string
     return model;
 }
 
+void check_sentencepiece_type(const SentencepieceModel& model, int type, const std::string& file) {
+    if (model.model_type == type) return;
+    static const char* const kNames[] = {"0", "unigram", "BPE", "word", "char"};
+    const int found = model.model_type;
+    fail(ErrorKind::unsupported, "{}: sentencepiece model type {} is not supported here, only {}", file,
+         found >= 1 && found <= 4 ? kNames[found] : "unknown", kNames[type]);
+}
+
 std::shared_ptr<const Tokenizer> build_sentencepiece(const SentencepieceModel& model,
                                                      const HfTokenizerFiles& files, const std::string& file) {
-    if (model.model_type != 2) {
-        static const char* const kNames[] = {"0", "unigram", "BPE", "word", "char"};
-        const int type = model.model_type;
-        fail(ErrorKind::unsupported, "{}: sentencepiece model type {} is not supported", file,
-             type >= 1 && type <= 4 ? kNames[type] : "unknown");
-    }
+    check_sentencepiece_type(model, 2, file);
     TokenizerExtras extras;
     extras.clean_up = files.flag("clean_up_tokenization_spaces", false);
     SpBpeOptions options;

@@ -14,6 +14,7 @@ namespace tinyllm {
 struct SentencepieceModel {
     SpPieces pieces;
     int model_type = 1;  // 1 unigram, 2 BPE, 3 word, 4 char
+    std::int32_t unk_id = 0;
     bool byte_fallback = false;
     bool space_as_suffix = false;
     std::string chars_map;
@@ -24,6 +25,9 @@ struct SentencepieceModel {
 
 /// Throws Error(corrupt) naming `file`.
 SentencepieceModel parse_sentencepiece(std::string_view bytes, const std::string& file);
+
+/// Throws Error(unsupported) naming the model's type if it is not `type`.
+void check_sentencepiece_type(const SentencepieceModel& model, int type, const std::string& file);
 
 /// The plain ids are sentencepiece's. Special tokens as transformers' LlamaTokenizer has them: control pieces
 /// and the unknown piece written in the text are cut out; with "legacy" (the default) every section between

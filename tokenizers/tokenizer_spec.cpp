@@ -1,11 +1,47 @@
 #include "tokenizers/tokenizer_spec.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
 #include "engine/fail.h"
 
 namespace tinyllm {
 namespace {
 
 using nlohmann::json;
+
+/// A number as the tokenizers library reads it: its digits as one integer, rounded, and that times or through
+/// a power of ten, rounded again. The last bit of a score may decide between two ways to cut a word.
+double read_score(std::string_view text) {
+    const bool negative = text[0] == '-';
+    std::uint64_t digits = 0;
+    std::int64_t exponent = 0;
+    bool fraction = false, full = false;
+    std::size_t at = negative ? 1 : 0;
+    for (; at < text.size() && text[at] != 'e' && text[at] != 'E'; ++at) {
+        if (text[at] < '0' || text[at] > '9') {  // the point, or what the locale has for it
+            fraction = true;
+            continue;
+        }
+        const auto digit = static_cast<std::uint64_t>(text[at] - '0');
+        full = full || digits > (UINT64_MAX - digit) / 10;
+        if (!full) digits = digits * 10 + digit;
+        exponent += (full ? 1 : 0) - (fraction ? 1 : 0);
+    }
+    if (at < text.size()) exponent += std::clamp(std::atoll(text.data() + at + 1), -100000LL, 100000LL);
+    auto value = static_cast<double>(digits);
+    for (; exponent < -308 && value != 0; exponent += 308) value /= 1e308;
+    static const auto powers = [] {
+        std::array<double, 309> p{};
+        for (int i = 0; i < 309; ++i)
+            p[static_cast<std::size_t>(i)] = std::strtod(("1e" + std::to_string(i)).c_str(), nullptr);
+        return p;
+    }();
+    const auto power = powers[static_cast<std::size_t>(std::min<std::int64_t>(std::abs(exponent), 308))];
+    value = exponent < 0 ? value / power : value * power;
+    return negative ? -value : value;
+}
 
 /// Builds JSON values from parser events, except the two large lists, which go to the spec.
 class Reader {
@@ -21,10 +57,10 @@ class Reader {
         const bool fits = value <= static_cast<json::number_unsigned_t>(INT64_MAX);
         return number(fits ? static_cast<std::int64_t>(value) : -1, static_cast<double>(value), json(value));
     }
-    bool number_float(json::number_float_t value, const std::string&) {
+    bool number_float(json::number_float_t value, const std::string& text) {
         if (list_ == List::none) return scalar(json(value));
         if (list_ == List::scored && depth_ == 2 && part_ == 1) {
-            spec_.vocab.back().score = value;
+            spec_.vocab.back().score = read_score(text);
             ++part_;
             return true;
         }

@@ -24,7 +24,7 @@ void Vocab::grow(std::size_t slots) {
     }
 }
 
-void Vocab::add(std::string_view text, std::int64_t id, const std::string& file) {
+void Vocab::add(std::string_view text, std::int64_t id, const std::string& file, bool keep_earlier) {
     if (id < 0 || id > kMaxId) {
         fail(ErrorKind::corrupt, "{}: vocabulary: expected ids from 0 to {}, found {} for \"{}\"", file,
              kMaxId, id, text);
@@ -40,8 +40,11 @@ void Vocab::add(std::string_view text, std::int64_t id, const std::string& file)
     for (; slots_[at]; at = (at + 1) & (slots_.size() - 1)) {
         Entry& e = entries_[slots_[at] - 1];
         if (e.hash == hash && spelling(e) == text) {
-            if (by_id_[static_cast<std::size_t>(e.id)] == slots_[at])
+            if (keep_earlier) {
+                ++count_;
+            } else if (by_id_[static_cast<std::size_t>(e.id)] == slots_[at]) {
                 by_id_[static_cast<std::size_t>(e.id)] = 0;
+            }
             e.id = static_cast<Token>(id);
             by_id_[static_cast<std::size_t>(id)] = slots_[at];
             return;

@@ -18,14 +18,15 @@ class Vocab {
 
     void reserve(std::size_t entries, std::size_t bytes);
 
-    /// The last id given to a spelling counts, and the last spelling given to an id. Throws Error(corrupt)
-    /// naming `file` when the id is out of range.
-    void add(std::string_view spelling, std::int64_t id, const std::string& file);
+    /// The last id given to a spelling counts, and the last spelling given to an id. With `keep_earlier` an
+    /// id whose spelling gets another one still has it. Throws Error(corrupt) naming `file` when the id is
+    /// out of range.
+    void add(std::string_view spelling, std::int64_t id, const std::string& file, bool keep_earlier = false);
 
     Token find(std::string_view spelling) const;  ///< -1 if absent
     std::string_view piece(Token id) const;       ///< empty if absent
     bool has(Token id) const;
-    std::size_t size() const { return count_; }                                       ///< distinct spellings
+    std::size_t size() const { return count_; }  ///< spellings; with keep_earlier, ids
     std::int64_t id_end() const { return static_cast<std::int64_t>(by_id_.size()); }  ///< largest id + 1
 
   private:

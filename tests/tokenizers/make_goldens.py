@@ -12,7 +12,7 @@ import oracle
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ["gpt2", "gpt2_added", "llama3", "smollm", "qwen2", "neox", "bloom", "opt", "llama_legacy", "llama_new", "metaspace", "mixed",
-         "vocab_merges_bos"]
+         "vocab_merges_bos", "t5", "t5_old", "t5_spiece", "t5_spiece_new", "t5_spiece_bare", "unigram_bytes"]
 
 
 def hexed(data):
@@ -45,7 +45,7 @@ def main():
     if os.path.isdir(golden):
         shutil.rmtree(golden)
     with tempfile.TemporaryDirectory() as root:
-        for kind in oracle.make(root, KINDS):
+        for kind in oracle.make(root, KINDS, small=True):
             shutil.copytree(f"{root}/{kind}", f"{golden}/{kind}")
             with open(f"{golden}/{kind}/cases.txt", "w") as f:
                 f.write("\n".join(cases(AutoTokenizer.from_pretrained(f"{golden}/{kind}"))) + "\n")

@@ -7,7 +7,9 @@ import json
 import os
 import random
 import shutil
+import sys
 
+import oracle_unigram
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -50,9 +52,9 @@ def nasty_corpus():
              "1" * 70, " " * 50 + "x", "x" + "\n" * 30 + "y", "\r\n \r\n  \n x", "!?" * 40, "x\u00a0y\u3000z\u2003"]
     texts += SAMPLES
     texts += [s[i:] for s in SAMPLES for i in (1, 7)]
-    texts += [a + b for a in ("<s>", "</s>", "<|endoftext|>", "<unk>", "<|im_start|>") for b in ("", " x", "x", "  x\n")]
+    texts += [a + b for a in ("<s>", "</s>", "<|endoftext|>", "<unk>", "<|im_start|>", "<extra_id_0>") for b in ("", " x", "x", "  x\n")]
     texts += ["Hi <s> there</s>", "a<|endoftext|>b <|endoftext|> c", "x <mask> y", "x<mask>y", "  <mask>  ", "wordADD ADD ADDx xADD",
-              "<|im_start|>user\nHi<|im_end|>\n", "<s><s></s>", " <s>", "pre  <pad>  post", "<|endof", "café cafe\u0301 CAFÉ"]
+              "<|im_start|>user\nHi<|im_end|>\n", "<s><s></s>", " <s>", "pre  <pad>  post", "<|endof", "café cafe\u0301 CAFÉ", "= = ===== -------- ........ aaaaaaa lalalala ababab", "x <extra_id_1> y<extra_id_99>z", "漢漢 漢漢漢"]
     return texts
 
 
@@ -137,8 +139,8 @@ EXTRA = [AddedToken("<mask>", lstrip=True, special=True), AddedToken("<pad>", rs
          AddedToken("ADD", single_word=True, normalized=False), AddedToken("café", normalized=True)]
 
 
-def make(root, kinds=None):
-    """Writes {root}/{kind} for every kind and returns the names."""
+def make(root, kinds=None, small=False):
+    """Writes {root}/{kind} for every kind and returns the names. small: short character maps."""
     if os.path.isdir(root):
         shutil.rmtree(root)
     B, N = pre_tokenizers.ByteLevel, normalizers
@@ -228,4 +230,5 @@ def make(root, kinds=None):
                    "eos_token": {"__type": "AddedToken", "content": "</s>", "lstrip": False, "rstrip": False, "normalized": True, "single_word": False},
                    "pad_token": {"__type": "AddedToken", "content": "<pad>", "lstrip": False, "rstrip": False, "normalized": True, "single_word": False}},
                   open(f"{f}/tokenizer_config.json", "w"))
+    oracle_unigram.make(root, want, sys.modules[__name__], small)
     return made

@@ -86,6 +86,43 @@ TEST(Bpe, LongWordsTakeTheHeapAndAgree) {
     for (std::size_t i = 0; i < long_ids.size(); ++i) EXPECT_EQ(long_ids[i], short_ids[i % short_ids.size()]);
 }
 
+TEST(Unigram, LongTextsAreSettledInPartsAndAgree) {
+    const auto tokenizer = from_json(
+        R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-3.125],["b",-2.75],["aa",-4.25],["aba",-5.875],["bab",-6.25],["ba",-5.125]]}})");
+    std::mt19937 random(3);
+    std::string text, part;
+    std::vector<Token> want;
+    for (int i = 0; i < 9000; ++i) {  // an unknown character is a border that no piece crosses
+        part.clear();
+        for (auto n = random() % 12; n > 0; --n) part += random() % 3 ? 'a' : 'b';
+        const auto ids = tokenizer->encode(part);
+        want.insert(want.end(), ids.begin(), ids.end());
+        want.push_back(0);
+        text += part + "x";
+        if (part.empty() && i > 0) want.pop_back();  // two in a row are one
+    }
+    EXPECT_EQ(tokenizer->encode(text), want);
+    EXPECT_EQ(tokenizer->encode(std::string(1 << 20, 'a')), std::vector<Token>(1 << 19, 3));
+}
+
+TEST(Unigram, UnknownCharacters) {
+    const std::string head =
+        R"({"model":{"type":"Unigram","vocab":[["<unk>",0],["a",-1],["xy",-90],["<0x7A>",0]])";
+    EXPECT_EQ(from_json(head + R"(,"unk_id":0}})")->encode("aqqaxyax<unk>"),
+              (std::vector<Token>{1, 0, 1, 2, 1, 0}));
+    EXPECT_EQ(from_json(head + R"(,"unk_id":0,"byte_fallback":true}})")->encode("zzazqz"),
+              (std::vector<Token>{3, 3, 1, 0}));
+    const auto without = from_json(head + "}}");
+    EXPECT_EQ(without->encode("aa"), (std::vector<Token>{1, 1}));
+    EXPECT_THROW(without->encode("ab"), Error);
+    std::string message;
+    EXPECT_EQ(kind_of(head + R"(,"unk_id":4}})", message), ErrorKind::corrupt);
+    EXPECT_EQ(kind_of(R"({"model":{"type":"Unigram","unk_id":0,"vocab":{"a":0}}})", message),
+              ErrorKind::corrupt);
+    EXPECT_EQ(kind_of(R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["a"]]}})", message),
+              ErrorKind::corrupt);
+}
+
 TEST(TokenizerJson, RefusesWhatItDoesNotKnow) {
     const std::string model = R"("model":{"type":"BPE","vocab":{"a":0},"merges":[]})";
     std::string message;

@@ -222,7 +222,7 @@ std::unique_ptr<PreTokenizer> parse_pre_tokenizer(const JsonNode& node) {
     if (type == "WhitespaceSplit") return std::make_unique<CharSplit>(is_space, SplitBehavior::removed);
     if (type == "Digits") {
         const bool single = node.boolean("individual_digits");
-        return std::make_unique<CharSplit>(is_number,
+        return std::make_unique<CharSplit>(is_numeric,
                                            single ? SplitBehavior::isolated : SplitBehavior::contiguous);
     }
     if (type == "Punctuation") {

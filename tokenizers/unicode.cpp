@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "engine/fail.h"
+#include "tokenizers/unicode_age.h"
 #include "tokenizers/utf8.h"
 
 namespace tinyllm {
@@ -62,13 +63,21 @@ bool is_punctuation(char32_t code) {
         return (code >= 0x21 && code <= 0x2F) || (code >= 0x3A && code <= 0x40) ||
                (code >= 0x5B && code <= 0x60) || (code >= 0x7B && code <= 0x7E);
     }
+    if (code == 0x166D || code == 0x111C9) return true;  // no longer, since Unicode 12 and 11
     const int category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
-    return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+    return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO &&
+           !in_ranges(kNewMarks, code);
 }
 
 bool is_mark(char32_t code) {
+    if (code == 0x1CF2 || code == 0x1CF3) return true;  // letters since Unicode 12
     const int category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
-    return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
+    return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME &&
+           !in_ranges(kNewMarks, code);
+}
+
+bool is_numeric(char32_t code) {
+    return is_number(code) || in_ranges(kNewDigits, code);
 }
 
 bool is_word(char32_t code) {
@@ -88,7 +97,9 @@ void append_lowercase(std::string& out, char32_t code) {
     }
 }
 
-std::string normalize(std::string_view text, NormalForm form) {
+namespace {
+
+std::string normalize_all(std::string_view text, NormalForm form) {
     int options = UTF8PROC_STABLE;
     options |= form == NormalForm::nfc || form == NormalForm::nfkc ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
     if (form == NormalForm::nfkc || form == NormalForm::nfkd) options |= UTF8PROC_COMPAT;
@@ -100,6 +111,26 @@ std::string normalize(std::string_view text, NormalForm form) {
     if (size < 0)
         fail(ErrorKind::runtime, "Unicode normalization of {} bytes: {}", text.size(), utf8proc_errmsg(size));
     return std::string(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+std::string normalize(std::string_view text, NormalForm form) {
+    // A character of kNewForms stays as it is and, as a starter, parts what is before it from what follows.
+    std::string out;
+    std::size_t done = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const Utf8Char c = next_char(text.data() + at);
+        if (in_ranges(kNewForms, c.code)) {
+            if (at > done) out += normalize_all(text.substr(done, at - done), form);
+            out += text.substr(at, c.size);
+            done = at + c.size;
+        }
+        at += c.size;
+    }
+    if (done == 0) return normalize_all(text, form);
+    if (done < text.size()) out += normalize_all(text.substr(done), form);
+    return out;
 }
 
 }  // namespace tinyllm

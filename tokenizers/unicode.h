@@ -21,8 +21,9 @@ inline bool is_space(char32_t code) {
     return char_class(code) == CharClass::space;
 }
 
-bool is_punctuation(char32_t code);  ///< ASCII punctuation and \p{P}
-bool is_mark(char32_t code);         ///< \p{M}
+bool is_punctuation(char32_t code);  ///< ASCII punctuation and \p{P}, by the library's older tables
+bool is_mark(char32_t code);         ///< \p{M}, by the library's older tables
+bool is_numeric(char32_t code);      ///< \p{N}, by the library's newer tables
 bool is_word(char32_t code);         ///< \w: alphabetic, marks, decimal digits, connectors, joiners
 
 /// The lower-case form; U+0130 alone has two characters.

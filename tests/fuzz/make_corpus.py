@@ -72,6 +72,20 @@ def main() -> None:
     }
     put("config_json", "gpt2", json.dumps(gpt2).encode())
     put("config_json", "deep", b"[" * 100)
+    unigram = {
+        "version": "1.0", "added_tokens": [{"id": 2, "content": "<unk>", "special": True}],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": False, "strip_right": True},
+                                                           {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}]},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+        "decoder": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True},
+        "post_processor": {"type": "TemplateProcessing",
+                           "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+                           "pair": [], "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}},
+        "model": {"type": "Unigram", "unk_id": 2, "byte_fallback": True,
+                  "vocab": [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁", -2.15], ["▁Hello", -4.5], ["lo", -3.25], ["Hel", -5.125],
+                            ["H", -7.5], ["e", -6.5], ["l", -6.25], ["<0x77>", 0.0], ["rld", -1e1], ["r", -1.5e-3]]},
+    }
+    put("tokenizer_json", "unigram", json.dumps(unigram).encode())
 
 
 main()

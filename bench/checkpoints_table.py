@@ -56,10 +56,13 @@ def one(tinyllm, name, work, repetitions, expected_mb):
     row = {"name": name, "family": checkpoint.config["model_type"], "form": checkpoint.form, "dtype": checkpoint.dtype}
     check_loads(tinyllm, folder, checkpoint.config.get("is_encoder_decoder", False))
     for kind in ("f32", "q8_0"):
-        file = work / f"{kind}.gguf"
-        run(tinyllm, "quantize", folder, file, "--type", kind)
-        row["params"], row[f"{kind}_mb"], row[f"{kind}_ms"] = measure(tinyllm, file, repetitions)
-        file.unlink()
+        stored = kind == "f32" and checkpoint.dtype == "float32"
+        model = folder if stored else work / f"{kind}.gguf"
+        if not stored:
+            run(tinyllm, "quantize", folder, model, "--type", kind)
+        row["params"], row[f"{kind}_mb"], row[f"{kind}_ms"] = measure(tinyllm, model, repetitions)
+        if not stored:
+            model.unlink()
     row["size_mb"] = row["params"] * 4 / 2**20
     row["study_mb"] = expected_mb
     shutil.rmtree(folder)

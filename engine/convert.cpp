@@ -20,7 +20,7 @@ namespace tinyllm {
 namespace {
 
 /// One tensor to write.
-struct Job {
+struct TensorJob {
     RecodeRequest request;
     TensorReport report;
     bool is_parameter = true;  // false: a table GGUF derives from the configuration
@@ -100,28 +100,28 @@ std::vector<std::int32_t> gguf_row_sources(const TensorRule& rule, const Config&
 }
 
 /// The weights of a folder under their GGUF names: first those outside the layers, then layer by layer.
-std::vector<Job> jobs_of_folder(const ModelSource& source) {
+std::vector<TensorJob> jobs_of_folder(const ModelSource& source) {
     const Architecture& architecture = *source.architecture;
-    std::map<std::pair<std::int64_t, const TensorRule*>, Job> jobs;
+    std::map<std::pair<std::int64_t, const TensorRule*>, TensorJob> jobs;
     for (const TensorView& tensor : source.tensors->tensors()) {
         if (is_ignored_hf_name(architecture, source.config, tensor.name)) continue;
         const auto [rule, layer] = match_hf_name(architecture, tensor.name);
-        Job job;
+        TensorJob job;
         job.report.name = layer_name(rule->gguf, layer);
         job.request = {&tensor, tensor.type, rule->hf_transposed, gguf_row_sources(*rule, source.config)};
         job.report.shape = tensor.shape;
         if (rule->hf_transposed) std::swap(job.report.shape[0], job.report.shape[1]);
         jobs.emplace(std::pair(layer, rule), std::move(job));
     }
-    std::vector<Job> ordered;
+    std::vector<TensorJob> ordered;
     for (auto& [key, job] : jobs) ordered.push_back(std::move(job));
     return ordered;
 }
 
-std::vector<Job> jobs_of_gguf(const ModelSource& source) {
-    std::vector<Job> jobs;
+std::vector<TensorJob> jobs_of_gguf(const ModelSource& source) {
+    std::vector<TensorJob> jobs;
     for (const TensorView& tensor : source.tensors->tensors()) {
-        Job job;
+        TensorJob job;
         job.request.tensor = &tensor;
         job.report.name = tensor.name;
         job.report.shape = tensor.shape;
@@ -131,7 +131,7 @@ std::vector<Job> jobs_of_gguf(const ModelSource& source) {
     return jobs;
 }
 
-void choose_type(Job& job, TypeRules& rules) {
+void choose_type(TensorJob& job, TypeRules& rules) {
     const TensorView& tensor = *job.request.tensor;
     TensorReport& report = job.report;
     report.from = tensor.type;
@@ -151,9 +151,9 @@ void choose_type(Job& job, TypeRules& rules) {
 }
 
 /// The type that holds most weights.
-DType main_type(const std::vector<Job>& jobs) {
+DType main_type(const std::vector<TensorJob>& jobs) {
     std::map<DType, std::int64_t> elements;
-    for (const Job& job : jobs) {
+    for (const TensorJob& job : jobs) {
         if (job.report.shape.size() >= 2) elements[job.report.to] += element_count(*job.request.tensor);
     }
     DType best = DType::f32;
@@ -164,7 +164,7 @@ DType main_type(const std::vector<Job>& jobs) {
     return best;
 }
 
-void set_types(const std::vector<Job>& jobs, GgufWriter& writer) {
+void set_types(const std::vector<TensorJob>& jobs, GgufWriter& writer) {
     writer.set_u32("general.file_type", file_type_number(main_type(jobs)));
     writer.set_u32("general.quantization_version", 2);
 }
@@ -199,9 +199,9 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
     const ModelSource source = open_model_source(input);
     check_model(source);
     const bool from_folder = source.form == FileForm::hugging_face;
-    std::vector<Job> jobs = from_folder ? jobs_of_folder(source) : jobs_of_gguf(source);
+    std::vector<TensorJob> jobs = from_folder ? jobs_of_folder(source) : jobs_of_gguf(source);
     TypeRules rules(options);
-    for (Job& job : jobs) choose_type(job, rules);
+    for (TensorJob& job : jobs) choose_type(job, rules);
     rules.check_all_used();
 
     ConvertReport report;
@@ -213,25 +213,25 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
     }
     set_types(jobs, writer);
 
-    const auto produce = [&](Job& job) {
+    const auto produce = [&](TensorJob& job) {
         Recoded recoded = recode(job.request);
         source.tensors->release(*job.request.tensor);
         job.report.rms_error = recoded.rms_error;
         if (options.progress) options.progress(job.report);
         return std::move(recoded.data);
     };
-    for (Job& job : jobs) {
+    for (TensorJob& job : jobs) {
         writer.add_tensor(job.report.name, job.report.to, job.report.shape,
                           [&produce, &job] { return produce(job); });
         if (job.is_parameter) report.parameters += element_count(*job.request.tensor);
     }
     if (options.dry_run) {
-        for (Job& job : jobs) (void)produce(job);
+        for (TensorJob& job : jobs) (void)produce(job);
         report.bytes = writer.file_bytes();
     } else {
         report.bytes = writer.write(output);
     }
-    for (Job& job : jobs) report.tensors.push_back(std::move(job.report));
+    for (TensorJob& job : jobs) report.tensors.push_back(std::move(job.report));
     return report;
 }
 

@@ -212,9 +212,9 @@ class ByteFallback : public Decoder {
     std::string node_where_;
 };
 
-class Metaspace : public Decoder {
+class MetaspaceDecoder : public Decoder {
   public:
-    explicit Metaspace(const JsonNode& node) : mark_(node.string("replacement")) {
+    explicit MetaspaceDecoder(const JsonNode& node) : mark_(node.string("replacement")) {
         node.get("replacement").need(!mark_.empty() && char_size(mark_[0]) == mark_.size(), "one character");
         const std::string scheme = node.has("prepend_scheme") ? node.string("prepend_scheme") : "always";
         if (scheme != "always" && scheme != "first" && scheme != "never") {
@@ -229,7 +229,8 @@ class Metaspace : public Decoder {
   private:
     class Stage : public MapStage {
       public:
-        Stage(const Metaspace& rule, bool fused) : MapStage(fused), rule_(rule), first_(rule.strip_first_) {}
+        Stage(const MetaspaceDecoder& rule, bool fused)
+            : MapStage(fused), rule_(rule), first_(rule.strip_first_) {}
         std::string map(std::string token) override {
             std::string out;
             for (std::size_t at = 0; at < token.size();) {
@@ -245,7 +246,7 @@ class Metaspace : public Decoder {
         }
 
       private:
-        const Metaspace& rule_;
+        const MetaspaceDecoder& rule_;
         bool first_;  // the first token loses all its marks
     };
     std::string mark_;
@@ -346,7 +347,7 @@ std::unique_ptr<Decoder> parse_decoder(const JsonNode& node) {
     if (type == "ByteFallback") return std::make_unique<ByteFallback>(node.where());
     if (type == "Fuse") return std::make_unique<Fuse>();
     if (type == "Strip") return std::make_unique<StripDecoder>(node);
-    if (type == "Metaspace") return std::make_unique<Metaspace>(node);
+    if (type == "Metaspace") return std::make_unique<MetaspaceDecoder>(node);
     if (type == "BPEDecoder") return std::make_unique<BpeDecoder>(node);
     node.unsupported("decoder \"" + type + "\"");
 }

@@ -68,39 +68,40 @@ void expect_refused(const std::string& name, ErrorKind kind, const std::string& 
 }
 
 TEST(Model, ConfigsThatContradictTheWeightsOrThemselves) {
-    constexpr ErrorKind kCorrupt = ErrorKind::corrupt;
-    expect_refused("gpt2-plain", kCorrupt, "heads", [](json& c) { c["n_head"] = 5; });
-    expect_refused("gpt2-plain", kCorrupt, "wte.weight", [](json& c) { c["vocab_size"] = 81; });
-    expect_refused("gpt2-plain", kCorrupt, "wpe.weight", [](json& c) { c["n_positions"] = 41; });
-    expect_refused("gpt2-plain", kCorrupt, "h.2.", [](json& c) { c["n_layer"] = 3; });
-    expect_refused("gpt2-plain", kCorrupt, "h.1.", [](json& c) { c["n_layer"] = 1; });
-    expect_refused("gpt2-plain", kCorrupt, "n_embd", [](json& c) { c["n_embd"] = 0; });
-    expect_refused("gpt2-plain", kCorrupt, "n_embd", [](json& c) { c["n_embd"] = -24; });
-    expect_refused("gpt2-plain", kCorrupt, "n_embd", [](json& c) { c["n_embd"] = "24"; });
-    expect_refused("gpt2-plain", kCorrupt, "width", [](json& c) { c["n_embd"] = 2147483646; });
-    expect_refused("gpt2-plain", kCorrupt, "lm_head.weight",
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "heads", [](json& c) { c["n_head"] = 5; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "wte.weight", [](json& c) { c["vocab_size"] = 81; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "wpe.weight", [](json& c) { c["n_positions"] = 41; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "h.2.", [](json& c) { c["n_layer"] = 3; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "h.1.", [](json& c) { c["n_layer"] = 1; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "n_embd", [](json& c) { c["n_embd"] = 0; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "n_embd", [](json& c) { c["n_embd"] = -24; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "n_embd", [](json& c) { c["n_embd"] = "24"; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "width", [](json& c) { c["n_embd"] = 2147483646; });
+    expect_refused("gpt2-plain", ErrorKind::corrupt, "lm_head.weight",
                    [](json& c) { c["tie_word_embeddings"] = false; });
-    expect_refused("llama-plain", kCorrupt, "hidden_size", [](json& c) { c.erase("hidden_size"); });
-    expect_refused("llama-plain", kCorrupt, "key/value", [](json& c) { c["num_key_value_heads"] = 2; });
-    expect_refused("llama-plain", kCorrupt, "q_proj", [](json& c) { c["head_dim"] = 16; });
-    expect_refused("llama-plain", kCorrupt, "q_proj.bias", [](json& c) { c["attention_bias"] = true; });
-    expect_refused("llama-biases", kCorrupt, "left over", [](json& c) { c["mlp_bias"] = false; });
+    expect_refused("llama-plain", ErrorKind::corrupt, "hidden_size", [](json& c) { c.erase("hidden_size"); });
+    expect_refused("llama-plain", ErrorKind::corrupt, "key/value",
+                   [](json& c) { c["num_key_value_heads"] = 2; });
+    expect_refused("llama-plain", ErrorKind::corrupt, "q_proj", [](json& c) { c["head_dim"] = 16; });
+    expect_refused("llama-plain", ErrorKind::corrupt, "q_proj.bias",
+                   [](json& c) { c["attention_bias"] = true; });
+    expect_refused("llama-biases", ErrorKind::corrupt, "left over", [](json& c) { c["mlp_bias"] = false; });
 }
 
 TEST(Model, WhatIsNotBuiltIsNamed) {
-    constexpr ErrorKind kUnsupported = ErrorKind::unsupported;
-    expect_refused("gpt2-plain", kUnsupported, "add_cross_attention",
+    expect_refused("gpt2-plain", ErrorKind::unsupported, "add_cross_attention",
                    [](json& c) { c["add_cross_attention"] = true; });
-    expect_refused("gpt2-plain", kUnsupported, "gelu_10",
+    expect_refused("gpt2-plain", ErrorKind::unsupported, "gelu_10",
                    [](json& c) { c["activation_function"] = "gelu_10"; });
-    expect_refused("gpt2-plain", kUnsupported, "alibi", [](json& c) { c["alibi"] = true; });
-    expect_refused("gpt2-plain", kUnsupported, "mamba", [](json& c) { c["model_type"] = "mamba"; });
-    expect_refused("llama-plain", kUnsupported, "yarn", [](json& c) {
+    expect_refused("gpt2-plain", ErrorKind::unsupported, "alibi", [](json& c) { c["alibi"] = true; });
+    expect_refused("gpt2-plain", ErrorKind::unsupported, "mamba", [](json& c) { c["model_type"] = "mamba"; });
+    expect_refused("llama-plain", ErrorKind::unsupported, "yarn", [](json& c) {
         c["rope_scaling"] = {{"type", "yarn"}, {"factor", 2.0}};
     });
-    expect_refused("llama-plain", kUnsupported, "num_local_experts",
+    expect_refused("llama-plain", ErrorKind::unsupported, "num_local_experts",
                    [](json& c) { c["num_local_experts"] = 8; });
-    expect_error(kUnsupported, "tokenizer", [] { Model::load(golden("gpt2-plain"), kRef)->tokenizer(); });
+    expect_error(ErrorKind::unsupported, "tokenizer",
+                 [] { Model::load(golden("gpt2-plain"), kRef)->tokenizer(); });
 }
 
 TEST(Model, PathsAndDevices) {

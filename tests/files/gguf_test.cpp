@@ -7,14 +7,8 @@
 namespace tinyllm {
 namespace {
 
-std::vector<float> floats(const TensorView& tensor) {
-    std::vector<float> out(static_cast<std::size_t>(element_count(tensor)));
-    traits(tensor.type).to_f32(tensor.data.data(), out.data(), static_cast<std::int64_t>(out.size()));
-    return out;
-}
-
 /// What make_goldens.py stored as element i of tensor t.
-float expected(int t, std::size_t i) {
+float gguf_value(int t, std::size_t i) {
     return static_cast<float>((static_cast<int>(i) + t) % 17 - 8) / 4;
 }
 
@@ -66,7 +60,7 @@ TEST(Gguf, ReadsTensors) {
         const std::vector<float> got = floats(tensor);
         const float tolerance = tensor.type == DType::q8_0 ? 0.01f : tensor.type == DType::q4_0 ? 0.3f : 0;
         for (std::size_t i = 0; i < got.size(); ++i) {
-            EXPECT_NEAR(got[i], expected(t, i), tolerance) << tensor.name << " " << i;
+            EXPECT_NEAR(got[i], gguf_value(t, i), tolerance) << tensor.name << " " << i;
         }
     }
 }

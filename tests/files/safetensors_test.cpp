@@ -20,9 +20,7 @@ void check_golden(const TensorSource& source) {
         ASSERT_NE(tensor, nullptr);
         EXPECT_EQ(dtype_name(tensor->type), names[t]);
         EXPECT_EQ(tensor->shape, shapes[t]);
-        std::vector<std::byte> copy(tensor->data.begin(), tensor->data.end());  // aligned
-        std::vector<float> got(static_cast<std::size_t>(element_count(*tensor)));
-        traits(tensor->type).to_f32(copy.data(), got.data(), static_cast<std::int64_t>(got.size()));
+        const std::vector<float> got = floats(*tensor);
         for (std::size_t i = 0; i < got.size(); ++i) {
             EXPECT_EQ(got[i], static_cast<float>((i + t) % 17) / 4 - 2) << names[t] << " " << i;
         }

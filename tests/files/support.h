@@ -11,7 +11,10 @@
 #include <functional>
 #include <iterator>
 #include <string>
+#include <vector>
 
+#include "engine/tensor_source.h"
+#include "kernels/quant.h"
 #include "tinyllm/error.h"
 
 namespace tinyllm {
@@ -52,6 +55,14 @@ inline std::string write_bytes(const std::string& path, std::string_view bytes) 
 template <typename T>
 std::string raw(T value) {
     return {reinterpret_cast<const char*>(&value), sizeof(T)};
+}
+
+/// The tensor's values, in memory that is aligned as its type wants.
+inline std::vector<float> floats(const TensorView& tensor) {
+    const std::vector<std::byte> copy(tensor.data.begin(), tensor.data.end());
+    std::vector<float> out(static_cast<std::size_t>(element_count(tensor)));
+    traits(tensor.type).to_f32(copy.data(), out.data(), std::ssize(out));
+    return out;
 }
 
 /// A GGUF string.

@@ -12,17 +12,11 @@ namespace {
 
 const std::string kTorch = kGolden + "torch/";
 
-std::vector<float> floats(const TensorView& tensor) {
-    std::vector<float> out(static_cast<std::size_t>(element_count(tensor)));
-    traits(tensor.type).to_f32(tensor.data.data(), out.data(), std::ssize(out));
-    return out;
-}
-
-float expected(std::size_t t, std::size_t i) {
+float torch_value(std::size_t t, std::size_t i) {
     return static_cast<float>((i + t) % 17) / 4 - 2;
 }
 
-void check_golden(const TensorSource& source) {
+void check_torch_golden(const TensorSource& source) {
     ASSERT_EQ(source.tensors().size(), 10u);
     const std::pair<std::string, std::vector<std::int64_t>> plain[] = {
         {"f32", {3, 5}}, {"f16", {2, 3, 4}}, {"bf16", {7}}};
@@ -33,36 +27,36 @@ void check_golden(const TensorSource& source) {
         EXPECT_EQ(tensor->shape, plain[t].second);
         const std::vector<float> got = floats(*tensor);
         for (std::size_t i = 0; i < got.size(); ++i)
-            EXPECT_EQ(got[i], expected(t, i)) << tensor->name << " " << i;
+            EXPECT_EQ(got[i], torch_value(t, i)) << tensor->name << " " << i;
     }
     EXPECT_EQ(floats(*source.find("scalar")), std::vector<float>{0.25f});
     EXPECT_EQ(source.find("empty")->shape, (std::vector<std::int64_t>{0, 4}));
     EXPECT_EQ(floats(*source.find("same")), floats(*source.find("f32")));
     const std::vector<float> row = floats(*source.find("row"));
     ASSERT_EQ(row.size(), 5u);
-    for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(row[i], expected(0, 5 + i));
+    for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(row[i], torch_value(0, 5 + i));
     const TensorView* transposed = source.find("transposed");
     EXPECT_EQ(transposed->shape, (std::vector<std::int64_t>{4, 2, 3}));
     const std::vector<float> values = floats(*transposed);
     for (std::size_t c = 0; c < 4; ++c) {
         for (std::size_t a = 0; a < 2; ++a) {
             for (std::size_t b = 0; b < 3; ++b)
-                EXPECT_EQ(values[(c * 2 + a) * 3 + b], expected(1, (a * 3 + b) * 4 + c));
+                EXPECT_EQ(values[(c * 2 + a) * 3 + b], torch_value(1, (a * 3 + b) * 4 + c));
         }
     }
-    EXPECT_EQ(floats(*source.find("parameter"))[3], expected(3, 3));
+    EXPECT_EQ(floats(*source.find("parameter"))[3], torch_value(3, 3));
     expect_error(ErrorKind::unsupported, {"tensor ids", "torch.LongStorage"},
                  [&] { (void)source.find("ids"); });
 }
 
 TEST(TorchFile, ReadsTheZipForm) {
-    check_golden(*open_torch_file(kTorch + "zip.bin"));
+    check_torch_golden(*open_torch_file(kTorch + "zip.bin"));
 }
 TEST(TorchFile, ReadsTheEarlierForm) {
-    check_golden(*open_torch_file(kTorch + "legacy.bin"));
+    check_torch_golden(*open_torch_file(kTorch + "legacy.bin"));
 }
 TEST(TorchFile, ReadsShards) {
-    check_golden(*HfFolder(kGolden + "torch").open_tensors());
+    check_torch_golden(*HfFolder(kGolden + "torch").open_tensors());
 }
 
 TEST(TorchFile, SafetensorsComeFirst) {

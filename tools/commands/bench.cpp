@@ -20,7 +20,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct BenchOptions {
     ModelFlags model;
     std::vector<std::int64_t> prompts{512}, gens{128}, depths{0};
     std::vector<int> threads{0};
@@ -59,7 +59,7 @@ void reset_peak() {
     std::ofstream("/proc/self/clear_refs") << "5";
 }
 
-std::vector<BenchTest> tests_of(const Options& options) {
+std::vector<BenchTest> tests_of(const BenchOptions& options) {
     std::vector<BenchTest> tests;
     for (std::int64_t depth : options.depths) {
         for (std::int64_t n : options.prompts) {
@@ -168,7 +168,7 @@ std::vector<std::optional<DType>> cache_types(const char* flag, const std::vecto
     return types;
 }
 
-int bench(Options& options) {
+int bench(BenchOptions& options) {
     const std::vector<BenchTest> tests = tests_of(options);
     const auto k_types = cache_types("-ctk", options.k_types);
     const auto v_types = cache_types("-ctv", options.v_types);
@@ -205,8 +205,8 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& v
     return app.add_option(names, values, help)->delimiter(',')->allow_extra_args(false)->type_name("N,…");
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_bench(CLI::App& app) {
+    auto options = std::make_shared<BenchOptions>();
     add_model_argument(app, options->model.model);
     add_list(app, "-p,--n-prompt", options->prompts, "Prompt lengths to time; 0: none (default 512)")
         ->check(CLI::NonNegativeNumber);
@@ -234,7 +234,7 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_bench() {
-    static const Command command{"bench", "Tokens per second, latency, memory and bytes moved", add};
+    static const Command command{"bench", "Tokens per second, latency, memory and bytes moved", add_bench};
     return command;
 }
 

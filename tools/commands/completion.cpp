@@ -69,7 +69,7 @@ std::string fish_script(const CLI::App& root) {
     return text;
 }
 
-std::function<int()> add(CLI::App& app) {
+std::function<int()> add_completion(CLI::App& app) {
     auto shell = std::make_shared<std::string>();
     app.add_option("shell", *shell, "bash or fish")->required()->type_name("");
     return [shell, &app] {
@@ -87,7 +87,7 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_completion() {
-    static const Command command{"completion", "Shell completion for bash or fish", add};
+    static const Command command{"completion", "Shell completion for bash or fish", add_completion};
     return command;
 }
 

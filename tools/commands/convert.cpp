@@ -15,7 +15,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct ConvertFlags {
     std::string input;
     std::string destination;
     std::string dtype;
@@ -67,7 +67,7 @@ Json verify(const std::string& input, const std::string& output, const ConvertRe
             {"tolerance", tolerance}};
 }
 
-int run(const Options& options) {
+int run_convert(const ConvertFlags& options) {
     ConvertOptions convert;
     if (!options.dtype.empty()) convert.type = parse_dtype("--dtype", options.dtype);
     convert.progress = convert_progress();
@@ -81,8 +81,8 @@ int run(const Options& options) {
     return 0;
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_convert(CLI::App& app) {
+    auto options = std::make_shared<ConvertFlags>();
     add_model_argument(app, options->input);
     app.add_option("OUT", options->destination, "The GGUF file to write")->required();
     app.add_option("--dtype", options->dtype,
@@ -92,13 +92,13 @@ std::function<int()> add(CLI::App& app) {
         "--verify", options->verify,
         "Load both and compare their logits; exit with 8 if they differ by more than the type explains");
     add_output_options(app, options->output);
-    return [options] { return run(*options); };
+    return [options] { return run_convert(*options); };
 }
 
 }  // namespace
 
 const Command& command_convert() {
-    static const Command command{"convert", "Write a Hugging Face folder as a GGUF file", add};
+    static const Command command{"convert", "Write a Hugging Face folder as a GGUF file", add_convert};
     return command;
 }
 

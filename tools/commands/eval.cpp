@@ -6,7 +6,7 @@
 namespace tinyllm {
 namespace {
 
-std::function<int()> add(CLI::App& app) {
+std::function<int()> add_eval(CLI::App& app) {
     auto options = std::make_shared<eval::RunOptions>();
     add_model_argument(app, options->model);
     app.add_option("-t,--tasks", options->tasks, "tasks, comma-separated; `all` for every task that has data")
@@ -43,7 +43,7 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_eval() {
-    static const Command command{"eval", "Answer benchmark questions and report accuracy", add};
+    static const Command command{"eval", "Answer benchmark questions and report accuracy", add_eval};
     return command;
 }
 

@@ -11,7 +11,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct GenerateOptions {
     ModelFlags model;
     TextInput text;
     std::string ids;
@@ -22,14 +22,15 @@ struct Options {
     OutputOptions output;
 };
 
-std::vector<Token> prompt_tokens(const Options& options, const std::string& text, const Model& model) {
+std::vector<Token> prompt_tokens(const GenerateOptions& options, const std::string& text,
+                                 const Model& model) {
     if (options.ids.empty()) return encode_prompt(model.tokenizer(), text);
     std::vector<Token> tokens = parse_tokens(options.ids, model.info().vocab_size);
     if (tokens.empty()) fail(ErrorKind::usage, "--ids: expected at least one id, found none");
     return tokens;
 }
 
-int generate(Options& options) {
+int generate(GenerateOptions& options) {
     const auto asked = [](const CLI::Option* flag) { return flag->count() > 0; };
     const bool draw = std::any_of(options.sampling.sampling.begin(), options.sampling.sampling.end(), asked);
     if (options.greedy && draw)
@@ -56,8 +57,8 @@ int generate(Options& options) {
     return stop_exit_code(0);
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_generate(CLI::App& app) {
+    auto options = std::make_shared<GenerateOptions>();
     options->sampling.seed = 0;
     add_model_flags(app, options->model);
     add_session_flags(app, options->model);
@@ -81,7 +82,7 @@ std::function<int()> add(CLI::App& app) {
 
 const Command& command_generate() {
     static const Command command{"generate", "Continue a prompt; tokens, text and timings as one result",
-                                 add};
+                                 add_generate};
     return command;
 }
 

@@ -14,7 +14,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct InfoOptions {
     std::string model;
     bool tensors = false;
     bool bandwidth = false;
@@ -112,7 +112,7 @@ Json tensor_json(const TensorInfo& tensor) {
             {"bytes", tensor.bytes}};
 }
 
-Json model_json(const Options& options, const ModelFacts& facts) {
+Json model_json(const InfoOptions& options, const ModelFacts& facts) {
     const ModelInfo& info = facts.info;
     const std::int64_t positions = options.context > 0 ? options.context : info.context;
     if (positions > info.context) {
@@ -149,7 +149,7 @@ Json model_json(const Options& options, const ModelFacts& facts) {
     return document;
 }
 
-int model_info(const Options& options) {
+int model_info(const InfoOptions& options) {
     const ModelFacts facts = inspect_model(resolve_model(options.model));
     Json document = model_json(options, facts);
     if (!options.tensors) {
@@ -168,8 +168,8 @@ int model_info(const Options& options) {
     return 0;
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_info(CLI::App& app) {
+    auto options = std::make_shared<InfoOptions>();
     CLI::Option* model = add_model_argument(app, options->model, false);
     app.add_flag("--tensors", options->tensors, "List the model's tensors")->needs(model);
     app.add_option("-c,--ctx-size", options->context,
@@ -189,8 +189,8 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_info() {
-    static const Command command{"info",
-                                 "A model: parameters, tensors, memory need; without one, this machine", add};
+    static const Command command{
+        "info", "A model: parameters, tensors, memory need; without one, this machine", add_info};
     return command;
 }
 

@@ -56,7 +56,7 @@ std::string page(const CLI::App& root) {
     return text;
 }
 
-std::function<int()> add(CLI::App& app) {
+std::function<int()> add_man(CLI::App& app) {
     return [&app] {
         print(page(*app.get_parent()));
         return 0;
@@ -66,7 +66,7 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_man() {
-    static const Command command{"man", "The manual page (tinyllm man | man -l -)", add};
+    static const Command command{"man", "The manual page (tinyllm man | man -l -)", add_man};
     return command;
 }
 

@@ -12,7 +12,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct QuantizeOptions {
     std::string input;
     std::string destination;
     std::string type;
@@ -21,7 +21,7 @@ struct Options {
     OutputOptions output;
 };
 
-int run(const Options& options) {
+int run_quantize(const QuantizeOptions& options) {
     ConvertOptions convert;
     convert.type = parse_dtype("--type", options.type);
     for (const std::string& rule : options.tensor_types) {
@@ -46,8 +46,8 @@ int run(const Options& options) {
     return 0;
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_quantize(CLI::App& app) {
+    auto options = std::make_shared<QuantizeOptions>();
     add_model_argument(app, options->input);
     app.add_option("OUT", options->destination, "The GGUF file to write");
     app.add_option("--type", options->type, "Type of the matrices: q8_0, q4_0, f16, bf16, f32")
@@ -59,13 +59,14 @@ std::function<int()> add(CLI::App& app) {
         ->allow_extra_args(false);
     app.add_flag("--dry-run", options->dry_run, "Report types, sizes and errors; write nothing");
     add_output_options(app, options->output);
-    return [options] { return run(*options); };
+    return [options] { return run_quantize(*options); };
 }
 
 }  // namespace
 
 const Command& command_quantize() {
-    static const Command command{"quantize", "Write a model with its matrices in a smaller type", add};
+    static const Command command{"quantize", "Write a model with its matrices in a smaller type",
+                                 add_quantize};
     return command;
 }
 

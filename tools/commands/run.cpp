@@ -9,7 +9,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct RunOptions {
     ModelFlags model;
     TextInput prompt;
     SamplingFlags sampling;
@@ -27,7 +27,7 @@ Json run_json(const Generation& g) {
             {"memory", memory_json(g.memory)}};
 }
 
-int run(const Options& options) {
+int run_text(const RunOptions& options) {
     const std::string text = options.prompt.given() ? options.prompt.read() : "";
     const auto model = load_model(options.model);
     const CooperativeStop stop;
@@ -48,8 +48,8 @@ int run(const Options& options) {
     return stop_exit_code(0);
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_run(CLI::App& app) {
+    auto options = std::make_shared<RunOptions>();
     SamplerOptions& sampler = options->sampling.sampler;  // llama.cpp's defaults
     sampler.temperature = 0.8f;
     sampler.top_k = 40;
@@ -66,13 +66,13 @@ std::function<int()> add(CLI::App& app) {
         ->capture_default_str();
     add_sampling_flags(app, options->sampling);
     add_output_options(app, options->output);
-    return [options] { return run(*options); };
+    return [options] { return run_text(*options); };
 }
 
 }  // namespace
 
 const Command& command_run() {
-    static const Command command{"run", "Continue a prompt; the text streams to standard output", add};
+    static const Command command{"run", "Continue a prompt; the text streams to standard output", add_run};
     return command;
 }
 

@@ -13,7 +13,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct ScoreOptions {
     ModelFlags model;
     TextInput text;
     std::string target_file, context_file, continuation_file;
@@ -33,7 +33,7 @@ Json floats_json(std::span<const float> values) {
 }
 
 /// One row per token, and the sum of `values`.
-void deliver_table(const Options& options, const Tokenizer& tokenizer, const std::vector<Token>& tokens,
+void deliver_table(const ScoreOptions& options, const Tokenizer& tokenizer, const std::vector<Token>& tokens,
                    const Json& values, double sum) {
     if (options.logits) fail(ErrorKind::usage, "--logits needs --json");
     Table table{.columns = {{"token", "token"}, {"piece", "piece"}, {"logprob", "logprob", 6}}, .rows = {}};
@@ -58,7 +58,8 @@ std::vector<Token> target_tokens(const Model& model, std::string_view text) {
     return tokens;
 }
 
-int score_target(const Options& options, const std::shared_ptr<const Model>& model, const std::string& text) {
+int score_target(const ScoreOptions& options, const std::shared_ptr<const Model>& model,
+                 const std::string& text) {
     const std::string target = options.target_file.empty() ? "" : read_file(options.target_file);
     const std::vector<Token> tokens = encode_prompt(model->tokenizer(), text);
     const std::vector<Token> targets = target_tokens(*model, target);
@@ -80,7 +81,7 @@ int score_target(const Options& options, const std::shared_ptr<const Model>& mod
     return 0;
 }
 
-int score_text(const Options& options) {
+int score_text(const ScoreOptions& options) {
     const std::string text = options.text.read();
     const auto model = load_model(options.model);
     if (model->info().encoder_decoder) return score_target(options, model, text);
@@ -109,7 +110,7 @@ int score_text(const Options& options) {
     return 0;
 }
 
-int score_pair(const Options& options) {
+int score_pair(const ScoreOptions& options) {
     const eval::Pair pair{read_file(options.context_file), read_file(options.continuation_file)};
     const auto model = load_model(options.model);
     const eval::Scorer scorer = eval::make_scorer(model);
@@ -131,8 +132,8 @@ int score_pair(const Options& options) {
     return 0;
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_score(CLI::App& app) {
+    auto options = std::make_shared<ScoreOptions>();
     add_model_flags(app, options->model);
     options->text.add(app, "text", "TEXT", "--text-file");
     app.add_flag("--logits", options->logits,
@@ -158,8 +159,8 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_score() {
-    static const Command command{"score",
-                                 "Log-probabilities of a text, or of a continuation behind a context", add};
+    static const Command command{
+        "score", "Log-probabilities of a text, or of a continuation behind a context", add_score};
     return command;
 }
 

@@ -45,7 +45,7 @@ int print_plan(const study::Plan& plan) {
     return 0;
 }
 
-int run(const study::StudyOptions& options) {
+int run_study(const study::StudyOptions& options) {
     if (options.limit < 0)
         fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
              options.limit);
@@ -62,7 +62,7 @@ int run(const study::StudyOptions& options) {
     return report(options.output);
 }
 
-std::function<int()> add(CLI::App& app) {
+std::function<int()> add_study(CLI::App& app) {
     auto options = std::make_shared<study::StudyOptions>();
     app.add_option("--models", options->models, "models, comma-separated; default: the embedded ones")
         ->delimiter(',')
@@ -116,7 +116,7 @@ std::function<int()> add(CLI::App& app) {
             return 0;
         }
         if (again->parsed()) return report(folder->empty() ? options->output : *folder);
-        return run(*options);
+        return run_study(*options);
     };
 }
 
@@ -124,7 +124,7 @@ std::function<int()> add(CLI::App& app) {
 
 const Command& command_study() {
     static const Command command{
-        "study", "Run models, types and tasks; report accuracy, latency, memory and size", add};
+        "study", "Run models, types and tasks; report accuracy, latency, memory and size", add_study};
     return command;
 }
 

@@ -11,7 +11,7 @@
 namespace tinyllm {
 namespace {
 
-struct Options {
+struct TokenizeOptions {
     std::string model;
     TextInput text;
     bool no_special = false;
@@ -19,7 +19,7 @@ struct Options {
     OutputOptions output;
 };
 
-int decode(const Options& options, const Tokenizer& tokenizer) {
+int decode(const TokenizeOptions& options, const Tokenizer& tokenizer) {
     const std::vector<Token> tokens = parse_tokens(options.text.read(), tokenizer.vocab_size());
     const std::string text = tokenizer.decode(tokens, {.skip_special = options.no_special});
     if (options.output.json()) {
@@ -30,7 +30,7 @@ int decode(const Options& options, const Tokenizer& tokenizer) {
     return 0;
 }
 
-int tokenize(const Options& options) {
+int tokenize(const TokenizeOptions& options) {
     const auto tokenizer = Tokenizer::load(resolve_model(options.model));
     if (options.decode) return decode(options, *tokenizer);
 
@@ -48,8 +48,8 @@ int tokenize(const Options& options) {
     return 0;
 }
 
-std::function<int()> add(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+std::function<int()> add_tokenize(CLI::App& app) {
+    auto options = std::make_shared<TokenizeOptions>();
     add_model_argument(app, options->model);
     options->text.add(app, "text", "TEXT", "--text-file");
     app.add_flag("--no-special", options->no_special,
@@ -62,7 +62,7 @@ std::function<int()> add(CLI::App& app) {
 }  // namespace
 
 const Command& command_tokenize() {
-    static const Command command{"tokenize", "Token ids and pieces of a text, or back", add};
+    static const Command command{"tokenize", "Token ids and pieces of a text, or back", add_tokenize};
     return command;
 }
 

@@ -6,15 +6,12 @@
 
 #include "tools/eval/text.h"
 #include "tools/study/svg.h"
+#include "tools/study/units.h"
 
 namespace tinyllm::study {
 namespace {
 
 constexpr double kWidth = 440;
-
-std::string percent(double share) {
-    return fmt::format("{:.1f} %", 100 * share);
-}
 
 std::size_t place(const std::vector<std::string>& all, const std::string& one) {
     return static_cast<std::size_t>(std::find(all.begin(), all.end(), one) - all.begin());
@@ -37,10 +34,6 @@ void vertical_grid(Svg& svg, const Axis& axis, double top, double bottom,
         svg.line(axis.at(tick), top, axis.at(tick), bottom, "grid");
         svg.text(axis.at(tick), bottom + 16, show(tick), "tick", "middle");
     }
-}
-
-double megabytes(std::int64_t bytes) {
-    return static_cast<double>(bytes) / (1024.0 * 1024.0);
 }
 
 // Rows of a chart with one row per model and type, the model's name above its types.

@@ -5,16 +5,13 @@
 #include <filesystem>
 
 #include "tools/eval/table.h"
+#include "tools/study/units.h"
 #include "tools/study/words.h"
 
 namespace tinyllm::study {
 namespace {
 
 namespace fs = std::filesystem;
-
-double megabytes(std::int64_t bytes) {
-    return static_cast<double>(bytes) / (1024.0 * 1024.0);
-}
 
 std::string shown_accuracy(const eval::Mean& mean) {
     return fmt::format("{:.1f} ±{:.1f}", 100 * mean.value, 100 * mean.stderr_.value_or(0));

@@ -8,16 +8,13 @@
 #include <set>
 
 #include "tools/eval/text.h"
+#include "tools/study/units.h"
 
 namespace tinyllm::study {
 namespace {
 
 std::string counted(std::size_t n, const std::string& noun) {
     return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
-std::string percent(double share) {
-    return fmt::format("{:.1f} %", 100 * share);
 }
 
 double mean_chance(const Summary& summary, eval::Protocol protocol, bool constant) {

@@ -268,19 +268,19 @@ class TorchFile : public TensorSource {
         const std::int64_t item = tensor.type->bytes;
         const auto elements = checked_elements(tensor.size);
         // The last element the strides reach, and whether they walk the storage front to back.
-        std::optional<std::int64_t> last = tensor.offset;
+        std::int64_t last = tensor.offset;
+        bool overflows = false;
         bool is_contiguous = true;
         std::int64_t step = 1;
-        for (std::size_t i = tensor.size.size(); elements && *elements > 0 && last && i-- > 0;) {
+        for (std::size_t i = tensor.size.size(); elements && *elements > 0 && !overflows && i-- > 0;) {
             const auto reach = checked_product(tensor.size[i] - 1, tensor.stride[i]);
-            std::int64_t sum = 0;
-            last = reach && !__builtin_add_overflow(*last, *reach, &sum) ? std::optional(sum) : std::nullopt;
+            overflows = !reach || __builtin_add_overflow(last, *reach, &last);
             is_contiguous = is_contiguous && (tensor.size[i] == 1 || tensor.stride[i] == step);
             step *= tensor.size[i];
         }
         const std::int64_t stored = static_cast<std::int64_t>(storage.size()) / item;
         // A view that repeats elements could be larger than any memory.
-        if (!elements || !last || (*elements > 0 && *last >= stored) || *elements > stored) {
+        if (!elements || overflows || (*elements > 0 && last >= stored) || *elements > stored) {
             fail(ErrorKind::corrupt,
                  "{}: tensor {}: size {} and stride {} at {} reach beyond its storage of {} elements",
                  file_.path(), printable(tensor.name), fmt::join(tensor.size, "x"),

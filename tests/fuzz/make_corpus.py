@@ -85,6 +85,8 @@ def main() -> None:
                   "vocab": [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁", -2.15], ["▁Hello", -4.5], ["lo", -3.25], ["Hel", -5.125],
                             ["H", -7.5], ["e", -6.5], ["l", -6.25], ["<0x77>", 0.0], ["rld", -1e1], ["r", -1.5e-3]]},
     }
+    for name in ("t5_spiece", "t5_spiece_bare"):
+        put("spiece", name, (HERE.parent / "tokenizers" / "golden" / name / "spiece.model").read_bytes())
     put("tokenizer_json", "unigram", json.dumps(unigram).encode())
 
 

@@ -4,20 +4,15 @@
 #include <cmath>
 
 #include "engine/architecture.h"
-#include "engine/fail.h"
 #include "engine/gguf_config.h"
 #include "engine/hf_config.h"
-#include "engine/network.h"
+#include "engine/plain_decoder.h"
 #include "engine/step.h"
 
 namespace tinyllm {
 namespace {
 
-void derive(Config& c, const std::string& file) {
-    c.n_kv_heads = c.n_heads;
-    if (c.dim % c.n_heads != 0)
-        fail(ErrorKind::corrupt, "{}: width {} is no multiple of {} heads", file, c.dim, c.n_heads);
-    c.head_dim = c.dim / c.n_heads;
+void derive(Config& c) {
     c.ff_dim = 4 * c.dim;
     c.activation = Activation::gelu_tanh;
     c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
@@ -39,38 +34,21 @@ Config from_hf(const HfConfig& json) {
     // The first two are matters of the order of sums, the others of training code.
     json.ignore({"slow_but_exact", "skip_bias_add", "skip_bias_add_qkv", "attention_softmax_in_fp32",
                  "bias_dropout_fusion", "masked_softmax_fusion", "offset_alibi", "unk_token_id", "n_inner"});
-    derive(c, json.file());
+    derive(c);
+    split_heads(c, json.file());
     return c;
 }
 
 Config from_gguf(const GgufConfig& keys) {
-    Config c;
-    c.dim = keys.size("embedding_length");
-    c.n_layers = keys.size("block_count");
-    c.n_heads = keys.size("attention.head_count");
-    if (keys.size("attention.head_count_kv", c.n_heads) != c.n_heads) {
-        fail(ErrorKind::unsupported, "{}: bloom with fewer key/value heads than heads", keys.file().path());
-    }
-    c.vocab_size = keys.vocab_size();
-    c.context = keys.size("context_length");
-    c.norm_eps = static_cast<float>(keys.number("attention.layer_norm_epsilon"));
-    c.tied_head = !keys.file().find("output.weight");
-    keys.ignore({"feed_forward_length", "tensor_data_layout"});
-    derive(c, keys.file().path());
+    Config c = read_plain_sizes(keys);
+    keys.ignore({"tensor_data_layout"});
+    derive(c);
     return c;
 }
 
 void to_gguf(const Config& c, GgufWriter& out) {
-    const auto u32 = [&](const char* key, std::int64_t value) {
-        out.set_u32(std::string("bloom.") + key, static_cast<std::uint32_t>(value));
-    };
-    u32("context_length", c.context);
-    u32("embedding_length", c.dim);
-    u32("block_count", c.n_layers);
-    u32("feed_forward_length", c.ff_dim);
-    u32("attention.head_count", c.n_heads);
-    u32("attention.head_count_kv", c.n_heads);
-    out.set_f32("bloom.attention.layer_norm_epsilon", c.norm_eps);
+    write_plain_sizes(c, "bloom", out);
+    out.set_u32("bloom.attention.head_count_kv", static_cast<std::uint32_t>(c.n_heads));
 }
 
 /// ALiBi's slopes: a geometric row for the power of two below n, then every other one of the row for twice
@@ -92,31 +70,13 @@ std::vector<std::int32_t> qkv_rows(const Config& c) {
     return interleaved_qkv_rows(c.n_heads, c.head_dim);
 }
 
-struct Layer {
-    Norm attn_norm;
-    Linear qkv;
-    Linear o;
-    Norm ffn_norm;
-    Linear up;
-    Linear down;
-};
-
 class Bloom final : public Network {
   public:
     Bloom(const Config& c, WeightLoader& w) : Network(c), slopes_(alibi_slopes(c.n_heads)) {
         constexpr NormKind kLayer = NormKind::layer;
         embedding_ = w.matrix({{"token_embd", c.vocab_size}}, c.dim);
         embedding_norm_ = w.norm(kLayer, "token_embd_norm", c.dim);
-        for (std::int64_t i = 0; i < c.n_layers; ++i) {
-            Layer l;
-            l.attn_norm = w.norm(kLayer, "blk.#.attn_norm", c.dim, i);
-            l.qkv = w.linear({{"blk.#.attn_qkv", 3 * c.dim}}, c.dim, c.qkv_bias, i);
-            l.o = w.linear({{"blk.#.attn_output", c.dim}}, c.dim, c.attention_out_bias, i);
-            l.ffn_norm = w.norm(kLayer, "blk.#.ffn_norm", c.dim, i);
-            l.up = w.linear({{"blk.#.ffn_up", c.ff_dim}}, c.dim, c.mlp_bias, i);
-            l.down = w.linear({{"blk.#.ffn_down", c.dim}}, c.ff_dim, c.mlp_bias, i);
-            layers_.push_back(std::move(l));
-        }
+        layers_ = load_plain_layers(c, w, QkvTensors::one);
         norm_ = w.norm(kLayer, "output_norm", c.dim);
         head_ = c.tied_head ? embedding_ : w.matrix({{"output", c.vocab_size}}, c.dim);
     }
@@ -128,7 +88,7 @@ class Bloom final : public Network {
     }
 
     void layer(Step& s, Rows x, std::int64_t i) const override {
-        const Layer& l = layers_[static_cast<std::size_t>(i)];
+        const PlainLayer& l = layers_[static_cast<std::size_t>(i)];
         const Rows q = s.qkv(x, l.attn_norm, l.qkv, i);
         s.linear_add(s.attend(q, i, slopes_.data()), l.o, x);
         s.linear_add(s.linear(x, l.ffn_norm, l.up, config.activation), l.down, x);
@@ -140,7 +100,7 @@ class Bloom final : public Network {
     std::vector<float> slopes_;  // (n_heads)
     Matrix embedding_, head_;
     Norm embedding_norm_, norm_;
-    std::vector<Layer> layers_;
+    std::vector<PlainLayer> layers_;
 };
 
 }  // namespace

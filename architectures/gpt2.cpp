@@ -3,22 +3,13 @@
 // knows only the tanh form of gelu here; another activation, or attention that is not scaled as usual, is
 // written under keys of our own.
 #include "engine/architecture.h"
-#include "engine/fail.h"
 #include "engine/gguf_config.h"
 #include "engine/hf_config.h"
-#include "engine/network.h"
+#include "engine/plain_decoder.h"
 #include "engine/step.h"
 
 namespace tinyllm {
 namespace {
-
-void derive(Config& c, const std::string& file) {
-    c.n_kv_heads = c.n_heads;
-    if (c.dim % c.n_heads != 0)
-        fail(ErrorKind::corrupt, "{}: width {} is no multiple of {} heads", file, c.dim, c.n_heads);
-    c.head_dim = c.dim / c.n_heads;
-    c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
-}
 
 Config from_hf(const HfConfig& json) {
     Config c;
@@ -35,80 +26,43 @@ Config from_hf(const HfConfig& json) {
     c.tied_head = json.boolean("tie_word_embeddings", true);
     json.require_bool("add_cross_attention", false);
     json.ignore({"reorder_and_upcast_attn"});  // a matter of half precision
-    derive(c, json.file());
+    c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+    split_heads(c, json.file());
     return c;
 }
 
 Config from_gguf(const GgufConfig& keys) {
-    Config c;
-    c.dim = keys.size("embedding_length");
-    c.n_layers = keys.size("block_count");
-    c.n_heads = keys.size("attention.head_count");
-    if (keys.size("attention.head_count_kv", c.n_heads) != c.n_heads) {
-        fail(ErrorKind::unsupported, "{}: gpt2 with fewer key/value heads than heads", keys.file().path());
-    }
-    c.ff_dim = keys.size("feed_forward_length", 4 * c.dim);
-    c.vocab_size = keys.vocab_size();
-    c.context = keys.size("context_length");
-    c.norm_eps = static_cast<float>(keys.number("attention.layer_norm_epsilon"));
+    Config c = read_plain_sizes(keys);
     c.activation = keys.activation(Activation::gelu_tanh);
     c.scale_attention = keys.boolean("attention.scaled", true);
     c.scale_attention_by_layer = keys.boolean("attention.scaled_by_layer", false);
-    c.tied_head = !keys.file().find("output.weight");
+    c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
     keys.ignore({"tensor_data_layout", "rope.dimension_count"});
-    derive(c, keys.file().path());
     return c;
 }
 
 void to_gguf(const Config& c, GgufWriter& out) {
-    const auto u32 = [&](const char* key, std::int64_t value) {
-        out.set_u32(std::string("gpt2.") + key, static_cast<std::uint32_t>(value));
-    };
-    u32("context_length", c.context);
-    u32("embedding_length", c.dim);
-    u32("block_count", c.n_layers);
-    u32("feed_forward_length", c.ff_dim);
-    u32("attention.head_count", c.n_heads);
-    out.set_f32("gpt2.attention.layer_norm_epsilon", c.norm_eps);
+    write_plain_sizes(c, "gpt2", out);
     if (c.activation != Activation::gelu_tanh)
         out.set_string("gpt2.activation", std::string(activation_name(c.activation)));
     if (!c.scale_attention) out.set_bool("gpt2.attention.scaled", false);
     if (c.scale_attention_by_layer) out.set_bool("gpt2.attention.scaled_by_layer", true);
 }
 
-struct Layer {
-    Norm attn_norm;
-    Linear qkv;
-    Linear o;
-    Norm ffn_norm;
-    Linear up;
-    Linear down;
-};
-
 class Gpt2 final : public Network {
   public:
     Gpt2(const Config& c, WeightLoader& w) : Network(c) {
-        constexpr NormKind kLayer = NormKind::layer;
         embedding_ = w.matrix({{"token_embd", c.vocab_size}}, c.dim);
         positions_ = w.table("position_embd", c.context, c.dim);
-        for (std::int64_t i = 0; i < c.n_layers; ++i) {
-            Layer l;
-            l.attn_norm = w.norm(kLayer, "blk.#.attn_norm", c.dim, i);
-            l.qkv = w.linear({{"blk.#.attn_qkv", 3 * c.dim}}, c.dim, c.qkv_bias, i);
-            l.o = w.linear({{"blk.#.attn_output", c.dim}}, c.dim, c.attention_out_bias, i);
-            l.ffn_norm = w.norm(kLayer, "blk.#.ffn_norm", c.dim, i);
-            l.up = w.linear({{"blk.#.ffn_up", c.ff_dim}}, c.dim, c.mlp_bias, i);
-            l.down = w.linear({{"blk.#.ffn_down", c.dim}}, c.ff_dim, c.mlp_bias, i);
-            layers_.push_back(std::move(l));
-        }
-        norm_ = w.norm(kLayer, "output_norm", c.dim);
+        layers_ = load_plain_layers(c, w, QkvTensors::one);
+        norm_ = w.norm(NormKind::layer, "output_norm", c.dim);
         head_ = c.tied_head ? embedding_ : w.matrix({{"output", c.vocab_size}}, c.dim);
     }
 
     Rows begin(Step& s) const override { return s.embed(embedding_, &positions_); }
 
     void layer(Step& s, Rows x, std::int64_t i) const override {
-        const Layer& l = layers_[static_cast<std::size_t>(i)];
+        const PlainLayer& l = layers_[static_cast<std::size_t>(i)];
         const Rows q = s.qkv(x, l.attn_norm, l.qkv, i);
         s.linear_add(s.attend(q, i), l.o, x);
         s.linear_add(s.linear(x, l.ffn_norm, l.up, config.activation), l.down, x);
@@ -118,7 +72,7 @@ class Gpt2 final : public Network {
 
   private:
     Matrix embedding_, positions_, head_;
-    std::vector<Layer> layers_;
+    std::vector<PlainLayer> layers_;
     Norm norm_;
 };
 

@@ -4,19 +4,11 @@
 #include "engine/fail.h"
 #include "engine/gguf_config.h"
 #include "engine/hf_config.h"
-#include "engine/network.h"
+#include "engine/plain_decoder.h"
 #include "engine/step.h"
 
 namespace tinyllm {
 namespace {
-
-void derive(Config& c, const std::string& file) {
-    c.n_kv_heads = c.n_heads;
-    if (c.dim % c.n_heads != 0)
-        fail(ErrorKind::corrupt, "{}: width {} is no multiple of {} heads", file, c.dim, c.n_heads);
-    c.head_dim = c.dim / c.n_heads;
-    c.mlp_bias = true;
-}
 
 Config from_hf(const HfConfig& json) {
     Config c;
@@ -31,7 +23,8 @@ Config from_hf(const HfConfig& json) {
     c.parallel_residual = json.boolean("use_parallel_residual", true);
     c.tied_head = json.boolean("tie_word_embeddings", false);
     c.qkv_bias = c.attention_out_bias = json.boolean("attention_bias", true);
-    derive(c, json.file());
+    c.mlp_bias = true;
+    split_heads(c, json.file());
     const double part = json.number("partial_rotary_factor", json.number("rotary_pct", 0.25));
     if (!(part >= 0 && part <= 1))
         fail(ErrorKind::corrupt, "{}: rotary_pct: expected 0 to 1, found {}", json.file(), part);
@@ -41,20 +34,12 @@ Config from_hf(const HfConfig& json) {
 }
 
 Config from_gguf(const GgufConfig& keys) {
-    Config c;
-    c.dim = keys.size("embedding_length");
-    c.n_layers = keys.size("block_count");
-    c.n_heads = keys.size("attention.head_count");
-    c.ff_dim = keys.size("feed_forward_length");
-    c.vocab_size = keys.vocab_size();
-    c.context = keys.size("context_length");
-    c.norm_eps = static_cast<float>(keys.number("attention.layer_norm_epsilon"));
+    Config c = read_plain_sizes(keys);
     c.activation = keys.activation(Activation::gelu);
     c.parallel_residual = keys.boolean("use_parallel_residual", true);
-    c.tied_head = !keys.file().find("output.weight");
     c.qkv_bias = keys.file().find("blk.0.attn_qkv.bias");
     c.attention_out_bias = keys.file().find("blk.0.attn_output.bias");
-    derive(c, keys.file().path());
+    c.mlp_bias = true;
     c.rope.dims = static_cast<std::int32_t>(keys.integer("rope.dimension_count", c.head_dim));
     c.rope.theta = keys.number("rope.freq_base", 10000);
     const std::string scaling = keys.string("rope.scaling.type", "linear");
@@ -69,21 +54,13 @@ Config from_gguf(const GgufConfig& keys) {
 }
 
 void to_gguf(const Config& c, GgufWriter& out) {
-    const auto u32 = [&](const char* key, std::int64_t value) {
-        out.set_u32(std::string("gptneox.") + key, static_cast<std::uint32_t>(value));
-    };
     if (!c.rope.factors.empty()) {
         fail(ErrorKind::unsupported, "{}: GGUF has no place for llama3 rope scaling of gptneox", c.file);
     }
-    u32("context_length", c.context);
-    u32("embedding_length", c.dim);
-    u32("block_count", c.n_layers);
-    u32("feed_forward_length", c.ff_dim);
-    u32("attention.head_count", c.n_heads);
-    u32("rope.dimension_count", c.rope.dims);
+    write_plain_sizes(c, "gptneox", out);
+    out.set_u32("gptneox.rope.dimension_count", static_cast<std::uint32_t>(c.rope.dims));
     out.set_f32("gptneox.rope.freq_base", static_cast<float>(c.rope.theta));
     out.set_bool("gptneox.use_parallel_residual", c.parallel_residual);
-    out.set_f32("gptneox.attention.layer_norm_epsilon", c.norm_eps);
     if (c.rope.linear_factor != 1) {
         out.set_string("gptneox.rope.scaling.type", "linear");
         out.set_f32("gptneox.rope.scaling.factor", static_cast<float>(c.rope.linear_factor));
@@ -95,38 +72,19 @@ std::vector<std::int32_t> qkv_rows(const Config& c) {
     return interleaved_qkv_rows(c.n_heads, c.head_dim);
 }
 
-struct Layer {
-    Norm attn_norm;
-    Linear qkv;
-    Linear o;
-    Norm ffn_norm;
-    Linear up;
-    Linear down;
-};
-
 class GptNeoX final : public Network {
   public:
     GptNeoX(const Config& c, WeightLoader& w) : Network(c) {
-        constexpr NormKind kLayer = NormKind::layer;
         embedding_ = w.matrix({{"token_embd", c.vocab_size}}, c.dim);
-        for (std::int64_t i = 0; i < c.n_layers; ++i) {
-            Layer l;
-            l.attn_norm = w.norm(kLayer, "blk.#.attn_norm", c.dim, i);
-            l.qkv = w.linear({{"blk.#.attn_qkv", 3 * c.dim}}, c.dim, c.qkv_bias, i);
-            l.o = w.linear({{"blk.#.attn_output", c.dim}}, c.dim, c.attention_out_bias, i);
-            l.ffn_norm = w.norm(kLayer, "blk.#.ffn_norm", c.dim, i);
-            l.up = w.linear({{"blk.#.ffn_up", c.ff_dim}}, c.dim, c.mlp_bias, i);
-            l.down = w.linear({{"blk.#.ffn_down", c.dim}}, c.ff_dim, c.mlp_bias, i);
-            layers_.push_back(std::move(l));
-        }
-        norm_ = w.norm(kLayer, "output_norm", c.dim);
+        layers_ = load_plain_layers(c, w, QkvTensors::one);
+        norm_ = w.norm(NormKind::layer, "output_norm", c.dim);
         head_ = c.tied_head ? embedding_ : w.matrix({{"output", c.vocab_size}}, c.dim);
     }
 
     Rows begin(Step& s) const override { return s.embed(embedding_); }
 
     void layer(Step& s, Rows x, std::int64_t i) const override {
-        const Layer& l = layers_[static_cast<std::size_t>(i)];
+        const PlainLayer& l = layers_[static_cast<std::size_t>(i)];
         Rows h;
         if (config.parallel_residual)
             h = s.linear(x, l.ffn_norm, l.up, config.activation);  // both branches read the old x
@@ -140,7 +98,7 @@ class GptNeoX final : public Network {
 
   private:
     Matrix embedding_, head_;
-    std::vector<Layer> layers_;
+    std::vector<PlainLayer> layers_;
     Norm norm_;
 };
 

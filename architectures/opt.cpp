@@ -1,23 +1,15 @@
 // OPT: learned positions that begin at row 2, layer norm before or (350m) behind each branch, ReLU, tied
 // head; 350m embeds in a narrower width, with projections in and out and no final norm.
 #include "engine/architecture.h"
-#include "engine/fail.h"
 #include "engine/gguf_config.h"
 #include "engine/hf_config.h"
-#include "engine/network.h"
+#include "engine/plain_decoder.h"
 #include "engine/step.h"
 
 namespace tinyllm {
 namespace {
 
 constexpr std::int32_t kFirstPosition = 2;
-
-void derive(Config& c, const std::string& file) {
-    c.n_kv_heads = c.n_heads;
-    if (c.dim % c.n_heads != 0)
-        fail(ErrorKind::corrupt, "{}: width {} is no multiple of {} heads", file, c.dim, c.n_heads);
-    c.head_dim = c.dim / c.n_heads;
-}
 
 Config from_hf(const HfConfig& json) {
     Config c;
@@ -35,79 +27,42 @@ Config from_hf(const HfConfig& json) {
     c.tied_head = json.boolean("tie_word_embeddings", true);
     c.qkv_bias = c.attention_out_bias = c.mlp_bias = json.boolean("enable_bias", true);
     json.require_bool("layer_norm_elementwise_affine", true);
-    derive(c, json.file());
+    split_heads(c, json.file());
     return c;
 }
 
 // llama.cpp does not know OPT: the keys are ours, in its spirit.
 Config from_gguf(const GgufConfig& keys) {
-    Config c;
-    c.dim = keys.size("embedding_length");
+    Config c = read_plain_sizes(keys);
     c.embedding_dim = keys.size("token_embedding_length", c.dim);
-    c.n_layers = keys.size("block_count");
-    c.n_heads = keys.size("attention.head_count");
-    c.ff_dim = keys.size("feed_forward_length");
-    c.vocab_size = keys.vocab_size();
-    c.context = keys.size("context_length");
-    c.norm_eps = static_cast<float>(keys.number("attention.layer_norm_epsilon"));
     c.activation = keys.activation(Activation::relu);
     c.norm_after = keys.boolean("norm_after", false);
     const GgufFile& file = keys.file();
     c.final_norm = file.find("output_norm.weight");
-    c.tied_head = !file.find("output.weight");
     c.qkv_bias = file.find("blk.0.attn_q.bias");
     c.attention_out_bias = file.find("blk.0.attn_output.bias");
     c.mlp_bias = file.find("blk.0.ffn_up.bias");
-    derive(c, file.path());
     return c;
 }
 
 void to_gguf(const Config& c, GgufWriter& out) {
-    const auto u32 = [&](const char* key, std::int64_t value) {
-        out.set_u32(std::string("opt.") + key, static_cast<std::uint32_t>(value));
-    };
-    u32("context_length", c.context);
-    u32("embedding_length", c.dim);
-    u32("token_embedding_length", c.embedding_dim);
-    u32("block_count", c.n_layers);
-    u32("feed_forward_length", c.ff_dim);
-    u32("attention.head_count", c.n_heads);
-    out.set_f32("opt.attention.layer_norm_epsilon", c.norm_eps);
+    write_plain_sizes(c, "opt", out);
+    out.set_u32("opt.token_embedding_length", static_cast<std::uint32_t>(c.embedding_dim));
     out.set_bool("opt.norm_after", c.norm_after);
     out.set_string("opt.activation", std::string(activation_name(c.activation)));
 }
 
-struct Layer {
-    Norm attn_norm;
-    Linear qkv;
-    Linear o;
-    Norm ffn_norm;
-    Linear up;
-    Linear down;
-};
-
 class Opt final : public Network {
   public:
     Opt(const Config& c, WeightLoader& w) : Network(c) {
-        constexpr NormKind kLayer = NormKind::layer;
         embedding_ = w.matrix({{"token_embd", c.vocab_size}}, c.embedding_dim);
         positions_ = w.table("position_embd", c.context + kFirstPosition, c.dim);
         if (projected()) {
             in_ = w.linear({{"project_in", c.dim}}, c.embedding_dim, false);
             out_ = w.linear({{"project_out", c.embedding_dim}}, c.dim, false);
         }
-        for (std::int64_t i = 0; i < c.n_layers; ++i) {
-            Layer l;
-            l.attn_norm = w.norm(kLayer, "blk.#.attn_norm", c.dim, i);
-            l.qkv = w.linear({{"blk.#.attn_q", c.dim}, {"blk.#.attn_k", c.dim}, {"blk.#.attn_v", c.dim}},
-                             c.dim, c.qkv_bias, i);
-            l.o = w.linear({{"blk.#.attn_output", c.dim}}, c.dim, c.attention_out_bias, i);
-            l.ffn_norm = w.norm(kLayer, "blk.#.ffn_norm", c.dim, i);
-            l.up = w.linear({{"blk.#.ffn_up", c.ff_dim}}, c.dim, c.mlp_bias, i);
-            l.down = w.linear({{"blk.#.ffn_down", c.dim}}, c.ff_dim, c.mlp_bias, i);
-            layers_.push_back(std::move(l));
-        }
-        if (c.final_norm) norm_ = w.norm(kLayer, "output_norm", c.dim);
+        layers_ = load_plain_layers(c, w, QkvTensors::three);
+        if (c.final_norm) norm_ = w.norm(NormKind::layer, "output_norm", c.dim);
         head_ = c.tied_head ? embedding_ : w.matrix({{"output", c.vocab_size}}, c.embedding_dim);
     }
 
@@ -119,7 +74,7 @@ class Opt final : public Network {
     }
 
     void layer(Step& s, Rows x, std::int64_t i) const override {
-        const Layer& l = layers_[static_cast<std::size_t>(i)];
+        const PlainLayer& l = layers_[static_cast<std::size_t>(i)];
         const bool after = config.norm_after;
         const Rows q = s.qkv(x, after ? kNoNorm : l.attn_norm, l.qkv, i);
         s.linear_add(s.attend(q, i), l.o, x);
@@ -137,7 +92,7 @@ class Opt final : public Network {
 
     Matrix embedding_, positions_, head_;
     Linear in_, out_;
-    std::vector<Layer> layers_;
+    std::vector<PlainLayer> layers_;
     Norm norm_;
 };
 

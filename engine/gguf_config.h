@@ -19,6 +19,7 @@ class GgufConfig {
         : file_(file), prefix_(std::string(architecture) + ".") {}
 
     const GgufFile& file() const { return file_; }
+    std::string_view architecture() const { return std::string_view(prefix_).substr(0, prefix_.size() - 1); }
 
     /// `key` without the architecture's prefix. Absent gives `otherwise`; without one, Error(corrupt).
     bool has(std::string_view key) const;

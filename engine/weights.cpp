@@ -124,7 +124,12 @@ WeightLoader::Bound& WeightLoader::find(const std::string& gguf_name) {
     std::string stored = gguf_name;
     if (form_ == FileForm::hugging_face) {
         const RuleMatch match = match_gguf_name(architecture_, gguf_name);
-        if (match.rule) stored = layer_name(match.rule->hf, match.layer);
+        std::vector<std::string> names;  // a weight that goes by several is missing under each
+        for (const TensorRule& rule : architecture_.tensors) {
+            if (match.rule && rule.gguf == match.rule->gguf)
+                names.push_back(layer_name(rule.hf, match.layer));
+        }
+        if (!names.empty()) stored = fmt::format("{}", fmt::join(names, " or "));
     }
     fail(ErrorKind::corrupt, "{}: tensor {} is missing", config_.file, stored);
 }

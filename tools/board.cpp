@@ -146,7 +146,16 @@ Board read_board() {
     }
     board.clusters = read_clusters(board.cores);
     cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof(mask), &mask) == 0) board.usable_cores = CPU_COUNT(&mask);
+    if (sched_getaffinity(0, sizeof(mask), &mask) == 0) {
+        board.usable_cores = CPU_COUNT(&mask);
+        if (board.clusters.empty()) {  // no /sys, as in a bare chroot
+            CoreCluster& cluster = board.clusters.emplace_back();
+            for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+                if (CPU_ISSET(cpu, &mask)) cluster.cores.push_back(cpu);
+            }
+            board.cores = board.usable_cores;
+        }
+    }
     const auto memory = read_fields("/proc/meminfo", ':');
     board.memory_bytes = kilobytes(memory, "MemTotal");
     board.available_bytes = kilobytes(memory, "MemAvailable");

@@ -63,6 +63,13 @@ class InfoTest(harness.CommandTest):
         for reading in self.json("info", "--bandwidth", "--json")["read_bandwidth"]:
             self.assertGreater(reading["gb_per_s"], 0)
 
+    def test_board_without_sysfs(self):
+        os.makedirs(self.path("bare"))
+        got = self.json("info", "--json", env={"TINYLLM_SYSFS_ROOT": self.path("bare")})
+        self.assertEqual(got["cores"], got["usable_cores"])
+        self.assertGreater(got["cores"], 0)
+        self.assertEqual(sum(cluster["count"] for cluster in got["clusters"]), got["cores"])
+
     def test_board_of_a_fake_tree(self):
         root = self.path("pi")
         for path, text in {"proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0", "proc/cpuinfo": "CPU implementer\t: 0x41\nCPU part\t: 0xd0b\n",

@@ -59,7 +59,7 @@ for kind in static shared; do
     if [[ $kind == static ]]; then ask+=(--static); fi
     flags=()
     eval "flags=($("${ask[@]}"))"  # pkg-config quotes for the shell what holds a space
-    "$compiler" -std=c++20 "$here/consumer.cpp" "${flags[@]}" -Wl,-rpath,"$(pkg-config --variable=libdir tinyllm)" \
+    "$compiler" -std=c++20 "$here/consumer.cpp" "${flags[@]}" -Wl,-rpath,"$(dirname "$PKG_CONFIG_PATH")" \
         -o "$work/$kind/pkg_config"
     check "$work/$kind/pkg_config"
 

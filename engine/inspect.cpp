@@ -8,6 +8,7 @@
 
 #include "engine/gguf.h"
 #include "engine/hf_folder.h"
+#include "engine/kv_cache.h"
 #include "engine/model_source.h"
 #include "kernels/backend.h"
 
@@ -113,6 +114,7 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
     // A decoder behind an encoder also keeps what it reads of the context.
     const std::int64_t blocks = (positions + kKvBlock - 1) / kKvBlock * (info.encoder_decoder ? 2 : 1);
     for (const DType type : {session.k_type.value_or(cache), session.v_type.value_or(cache)}) {
+        check_cache_type(info.path, info.head_dim, type);
         use.kv += blocks * info.n_layers * info.n_kv_heads * kKvBlock *
                   static_cast<std::int64_t>(row_bytes(type, info.head_dim));
     }

@@ -7,14 +7,21 @@
 
 namespace tinyllm {
 
+void check_cache_type(std::string_view model, std::int64_t head_dim, DType type) {
+    if (type != DType::f32 && type != DType::f16 && type != DType::q8_0 && type != DType::q4_0) {
+        fail(ErrorKind::unsupported, "KV cache of type {} is not supported: f32, f16, q8_0 or q4_0",
+             dtype_name(type));
+    }
+    if (head_dim % dtype_block(type) != 0) {
+        fail(ErrorKind::unsupported,
+             "{}: a KV cache of type {} needs heads of a multiple of {} elements, the model's have {}; take "
+             "f16 or f32",
+             model, dtype_name(type), dtype_block(type), head_dim);
+    }
+}
+
 KvPool::KvPool(Backend& backend, const Config& config, DType k_type, DType v_type)
     : backend_(backend), n_layers_(config.n_layers) {
-    for (const DType type : {k_type, v_type}) {
-        if (type != DType::f32 && type != DType::f16) {
-            fail(ErrorKind::unsupported, "KV cache of type {} is not supported: f32 or f16",
-                 dtype_name(type));
-        }
-    }
     shape_.k_type = k_type;
     shape_.v_type = v_type;
     shape_.n_kv_heads = static_cast<std::int32_t>(config.n_kv_heads);

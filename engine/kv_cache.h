@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/config.h"
@@ -14,8 +15,13 @@
 
 namespace tinyllm {
 
+/// Throws Error(unsupported) where the keys or values of `model` (for the message), heads of `head_dim`
+/// elements, cannot be kept as `type`: f32, f16, or, in blocks of 32 along the head, q8_0 and q4_0.
+void check_cache_type(std::string_view model, std::int64_t head_dim, DType type);
+
 class KvPool {
   public:
+    /// Of types that check_cache_type() passes.
     KvPool(Backend& backend, const Config& config, DType k_type, DType v_type);
 
     /// A block with one reference. Grows the pool by one block when none is free; only while the backend's

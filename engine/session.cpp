@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "engine/fail.h"
+#include "engine/kv_cache.h"
 #include "engine/session_state.h"
 
 namespace tinyllm {
@@ -70,6 +71,8 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
              options.context);
     }
     const DType type = model->exact() ? DType::f32 : DType::f16;
+    for (const DType cache : {options.k_type.value_or(type), options.v_type.value_or(type)})
+        check_cache_type(model->info().path, model->info().head_dim, cache);
     Backend& backend = model->backend();
     const std::lock_guard lock(backend.mutex());
     auto decoder = Decoder::shared(model->network(), backend, options.k_type.value_or(type),

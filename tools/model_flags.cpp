@@ -32,27 +32,32 @@ void add_session_flags(CLI::App& app, ModelFlags& flags) {
     app.add_option("-c,--ctx-size", flags.session.context, "Most positions; 0: the model's own")
         ->type_name("N")
         ->check(CLI::NonNegativeNumber);
+    add_cache_flags(app, flags.session);
+}
+
+void add_cache_flags(CLI::App& app, SessionOptions& session) {
     const auto cache_type = [&](const char* names, const char* flag, std::optional<DType>& type,
                                 const char* help) {
         app.add_option_function<std::string>(
                names, [flag, &type](const std::string& name) { type = parse_dtype(flag, name); }, help)
             ->type_name("TYPE");
     };
-    cache_type("--cache-type-k", "-ctk", flags.session.k_type, "Type of the cached keys (short: -ctk)");
-    cache_type("--cache-type-v", "-ctv", flags.session.v_type, "Type of the cached values (short: -ctv)");
+    cache_type("--cache-type-k", "-ctk", session.k_type,
+               "Type of the cached keys: f32, f16, q8_0, q4_0 (short: -ctk)");
+    cache_type("--cache-type-v", "-ctv", session.v_type, "Type of the cached values, likewise (short: -ctv)");
 }
 
 /// Refuses what cannot fit before memory is touched: a board that starts to swap or to kill is worse than an
 /// error.
 static void check_memory(const ModelFacts& facts, const ModelFlags& flags) {
+    // The cache grows as it is filled, so only what the user asked for is counted.
+    const MemoryUse need =
+        predict_memory(facts, flags.load, flags.session, std::max<std::int64_t>(flags.session.context, 1));
     const Board board = read_board();
     std::optional<std::int64_t> available = board.available_bytes;
     if (board.cgroup_limit_bytes && (!available || *board.cgroup_limit_bytes < *available))
         available = board.cgroup_limit_bytes;
     if (!available) return;
-    // The cache grows as it is filled, so only what the user asked for is counted.
-    const MemoryUse need =
-        predict_memory(facts, flags.load, flags.session, std::max<std::int64_t>(flags.session.context, 1));
     const std::int64_t total = need.weights + need.kv + need.scratch;
     if (total <= *available) return;
     fail(ErrorKind::would_not_fit,

@@ -23,6 +23,9 @@ void add_model_flags(CLI::App& app, ModelFlags& flags);
 /// Adds -c/--ctx-size, -ctk/--cache-type-k and -ctv/--cache-type-v.
 void add_session_flags(CLI::App& app, ModelFlags& flags);
 
+/// Adds -ctk/--cache-type-k and -ctv/--cache-type-v alone.
+void add_cache_flags(CLI::App& app, SessionOptions& session);
+
 /// The type spelled `name`. Throws Error(usage) naming `flag` and the types there are.
 DType parse_dtype(const std::string& flag, const std::string& name);
 

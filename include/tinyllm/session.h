@@ -19,8 +19,10 @@
 namespace tinyllm {
 
 struct SessionOptions {
-    std::int64_t context = 0;     ///< most positions per sequence; 0: the model's own
-    std::optional<DType> k_type;  ///< of the cache; default f16, f32 when the model is exact
+    std::int64_t context = 0;  ///< most positions per sequence; 0: the model's own
+    /// Of the cache: f32, f16, or q8_0 and q4_0 where a head has a multiple of 32 elements; default f16, f32
+    /// when the model is exact.
+    std::optional<DType> k_type;
     std::optional<DType> v_type;
     std::int32_t chunk = 512;  ///< rows per prefill step
 };

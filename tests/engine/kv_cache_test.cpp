@@ -86,14 +86,29 @@ TEST_F(KvCache, AssignmentReleasesWhatWasHeld) {
     EXPECT_EQ(blocks(), 2);
 }
 
-TEST_F(KvCache, OtherTypesAreRefusedByName) {
-    try {
-        KvPool(*backend, config, DType::f16, DType::q8_0);
-        FAIL() << "nothing was thrown";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-        EXPECT_NE(std::string(error.what()).find("q8_0"), std::string::npos);
-    }
+TEST_F(KvCache, QuantizedRowsTakeTheirBlocks) {
+    config.n_kv_heads = 3;
+    config.head_dim = 96;
+    const KvPool quantized(*backend, config, DType::q8_0, DType::q4_0);
+    EXPECT_EQ(quantized.block_bytes(), 2 * 3 * kKvBlock * (3 * 34 + 3 * 18));
+}
+
+TEST_F(KvCache, OtherTypesAndWidthsAreRefusedByName) {
+    for (const DType type : {DType::f32, DType::f16, DType::q8_0, DType::q4_0})
+        check_cache_type("some/model", 64, type);
+    const auto refused = [](std::int64_t width, DType type, const std::vector<std::string>& words) {
+        try {
+            check_cache_type("some/model", width, type);
+            FAIL() << "nothing was thrown";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+            for (const std::string& word : words)
+                EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+        }
+    };
+    refused(64, DType::bf16, {"bf16"});
+    refused(80, DType::q8_0, {"some/model", "80", "q8_0"});
+    refused(4, DType::q4_0, {"some/model", " 4;", "q4_0"});
 }
 
 }  // namespace

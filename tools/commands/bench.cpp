@@ -172,7 +172,12 @@ int bench(BenchOptions& options) {
     const std::vector<BenchTest> tests = tests_of(options);
     const auto k_types = cache_types("-ctk", options.k_types);
     const auto v_types = cache_types("-ctv", options.v_types);
-    const std::int64_t decode_bytes = inspect_model(resolve_model(options.model.model)).decode_bytes;
+    const ModelFacts facts = inspect_model(resolve_model(options.model.model));
+    // What cannot be timed is told before the first hour is spent.
+    for (const auto& k_type : k_types) {
+        for (const auto& v_type : v_types)
+            predict_memory(facts, options.model.load, {.context = 0, .k_type = k_type, .v_type = v_type}, 1);
+    }
     std::vector<Json> rows;
     for (int threads : options.threads) {
         options.model.load.threads = threads;
@@ -185,7 +190,7 @@ int bench(BenchOptions& options) {
                 const SessionOptions session_options{
                     .context = options.model.session.context, .k_type = k_type, .v_type = v_type};
                 Session session(model, session_options);
-                const Setting setting{*model, session_options, decode_bytes, bandwidth};
+                const Setting setting{*model, session_options, facts.decode_bytes, bandwidth};
                 for (const BenchTest& test : tests) {
                     detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
                     rows.push_back(row_json(setting, test, run_test(session, test, options.repetitions),

@@ -8,6 +8,7 @@
 #include "tools/board.h"
 #include "tools/command.h"
 #include "tools/info_table.h"
+#include "tools/model_flags.h"
 #include "tools/model_path.h"
 #include "tools/output.h"
 
@@ -19,6 +20,7 @@ struct InfoOptions {
     bool tensors = false;
     bool bandwidth = false;
     std::int64_t context = 0;
+    SessionOptions session;  // the types of its cache
     OutputOptions output;
 };
 
@@ -119,7 +121,7 @@ Json model_json(const InfoOptions& options, const ModelFacts& facts) {
         fail(ErrorKind::usage, "-c: the model was made for {} positions, asked for {}", info.context,
              positions);
     }
-    const MemoryUse need = predict_memory(facts, {}, {}, positions);
+    const MemoryUse need = predict_memory(facts, {}, options.session, positions);
     Json document = {{"schema", "tinyllm.info/1"},
                      {"model",
                       {{"path", info.path},
@@ -177,6 +179,7 @@ std::function<int()> add_info(CLI::App& app) {
         ->type_name("N")
         ->check(CLI::NonNegativeNumber)
         ->needs(model);
+    add_cache_flags(app, options->session);
     app.add_flag("--bandwidth", options->bandwidth, "Measure the memory's read bandwidth")->excludes(model);
     add_output_options(app, options->output);
     return [options, model] {

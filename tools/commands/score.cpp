@@ -135,6 +135,7 @@ int score_pair(const ScoreOptions& options) {
 std::function<int()> add_score(CLI::App& app) {
     auto options = std::make_shared<ScoreOptions>();
     add_model_flags(app, options->model);
+    add_cache_flags(app, options->model.session);
     options->text.add(app, "text", "TEXT", "--text-file");
     app.add_flag("--logits", options->logits,
                  "Also the logits behind the last token, the whole vocabulary (--json)");

@@ -73,7 +73,10 @@ TINYLLM_INLINE void load_values(const AttendTile* a, const uint8_t* rows, int ty
 }
 
 TINYLLM_INLINE int64_t cache_row_bytes(int type, int64_t n) {
-    return type == kF32 ? n * 4 : type == kQ8_0 ? n / kBlock * 34 : type == kQ4_0 ? n / kBlock * 18 : n * 2;
+    return type == kF32    ? n * 4
+           : type == kQ8_0 ? n / kBlock * kStoredBlock<kQ8_0>
+           : type == kQ4_0 ? n / kBlock * kStoredBlock<kQ4_0>
+                           : n * 2;
 }
 
 template <int tile>
@@ -140,6 +143,60 @@ void attend_step(const AttendTile* a) {
     }
 }
 
+/// Scores of one query over positions [first, last), and what fills the last vector; reads stored blocks.
+template <int type>
+void scores_of_blocks(const AttendTile* a, const float* query, int first, int last, float* scores) {
+    const int64_t blocks = a->head_dim / kBlock;
+    const int64_t row = blocks * kStoredBlock<type>;
+    for (int j = first / kLanes * kLanes; j < last; j += kLanes) {
+        F acc[kLanes];
+        TINYLLM_UNROLL
+        for (int i = 0; i < kLanes; ++i) acc[i] = zero();
+        for (int64_t b = 0; b < blocks; ++b) {
+            F q[kBlockParts];
+            TINYLLM_UNROLL
+            for (int part = 0; part < kBlockParts; ++part) q[part] = load(query + b * kBlock + part * kLanes);
+            const uint8_t* block = a->k + j * row + b * kStoredBlock<type>;
+            TINYLLM_UNROLL
+            for (int i = 0; i < kLanes; ++i, block += row) {
+                F dot = mul(q[0], block_part<type>(block, 0));
+                TINYLLM_UNROLL
+                for (int part = 1; part < kBlockParts; ++part)
+                    dot = fma(q[part], block_part<type>(block, part), dot);
+                acc[i] = fma(dot, set1_f16(block), acc[i]);
+            }
+        }
+        store(scores + j, sum_rows(acc));
+    }
+}
+
+/// out = out * factor + the values of positions [first, last) times their weights p; reads stored blocks.
+template <int type>
+void mix_blocks(const AttendTile* a, const float* p, int first, int last, F factor, float* out) {
+    const int64_t row = a->head_dim / kBlock * kStoredBlock<type>;
+    const uint8_t* column = a->v + first * row;
+    for (int64_t d = 0; d < a->head_dim; d += kBlock, column += kStoredBlock<type>) {
+        F acc[kBlockParts];
+        TINYLLM_UNROLL
+        for (int i = 0; i < kBlockParts; ++i) acc[i] = mul(load(out + d + i * kLanes), factor);
+        const uint8_t* block = column;
+        for (int j = first; j < last; ++j, block += row) {
+            const F weight = mul(set1(p[j]), set1_f16(block));
+            TINYLLM_UNROLL
+            for (int i = 0; i < kBlockParts; ++i) acc[i] = fma(weight, block_part<type>(block, i), acc[i]);
+        }
+        TINYLLM_UNROLL
+        for (int i = 0; i < kBlockParts; ++i) store(out + d + i * kLanes, acc[i]);
+    }
+}
+
+/// Queries up to which reading stored blocks anew for each is cheaper than making floats of them once.
+constexpr int kReadAnew = 1;
+
+TINYLLM_INLINE bool reads_blocks(const AttendTile* a, int type) {
+    return (type == kQ8_0 || type == kQ4_0) && a->columns <= kReadAnew;
+}
+
 /// q: (columns, ld), zero beyond head_dim; all columns see the same positions.
 void attend_step_row(const AttendTile* a) {
     float* keys = a->scratch;                         // (lanes, ld)
@@ -147,8 +204,19 @@ void attend_step_row(const AttendTile* a) {
     float* scores = values + int64_t{kKvStep} * a->ld;
     const int64_t k_bytes = cache_row_bytes(a->k_type, a->head_dim);
     const int64_t v_bytes = cache_row_bytes(a->v_type, a->head_dim);
+    const int first = a->first[0];
     const int last = a->last[0];
-    for (int j = a->first[0] / kLanes * kLanes; j < last; j += kLanes) {
+    const bool k_blocks = reads_blocks(a, a->k_type);
+    const bool v_blocks = reads_blocks(a, a->v_type);
+    for (int c = 0; k_blocks && c < a->columns; ++c) {
+        const float* q = a->q + c * a->ld;
+        if (a->k_type == kQ8_0) {
+            scores_of_blocks<kQ8_0>(a, q, first, last, scores + c * kKvStep);
+        } else {
+            scores_of_blocks<kQ4_0>(a, q, first, last, scores + c * kKvStep);
+        }
+    }
+    for (int j = first / kLanes * kLanes; !k_blocks && j < last; j += kLanes) {
         load_values(a, a->k, a->k_type, k_bytes, j, kLanes, keys);
         for (int c = 0; c < a->columns; ++c) {
             const float* q = a->q + c * a->ld;
@@ -163,12 +231,19 @@ void attend_step_row(const AttendTile* a) {
             store(scores + c * kKvStep + j, sum_rows(acc));
         }
     }
-    const int first = a->first[0];
-    load_values(a, a->v + first * v_bytes, a->v_type, v_bytes, 0, last - first, values);
+    if (!v_blocks) load_values(a, a->v + first * v_bytes, a->v_type, v_bytes, 0, last - first, values);
     for (int c = 0; c < a->columns; ++c) {
         float* p = scores + c * kKvStep;
         const F factor = set1(soften(a, c, p));
         float* out = a->out + c * a->ld;
+        if (v_blocks) {
+            if (a->v_type == kQ8_0) {
+                mix_blocks<kQ8_0>(a, p, first, last, factor, out);
+            } else {
+                mix_blocks<kQ4_0>(a, p, first, last, factor, out);
+            }
+            continue;
+        }
         int64_t d = 0;
         for (; d + 4 * kLanes <= a->ld; d += 4 * kLanes) {
             F acc[4];

@@ -168,34 +168,37 @@ TINYLLM_INLINE float one_f32(int type, const uint8_t* from, int64_t i) {
     return out[0];
 }
 
-TINYLLM_INLINE float half_scale(const uint8_t* p) {
-    uint16_t padded[kLanes] = {};
-    __builtin_memcpy(padded, p, 2);
-    float out[kLanes];
-    store(out, load_f16(padded));
-    return out[0];
+constexpr int kBlockParts = kBlock / kLanes;  // vectors that hold a quantized block
+
+template <int type>
+constexpr int64_t kStoredBlock = type == kQ8_0 ? 34 : 18;  // bytes: a half, then the elements
+
+/// Vector `part` of a stored block, before its scale: whole numbers.
+template <int type>
+TINYLLM_INLINE F block_part(const uint8_t* block, int part) {
+    const uint8_t* q = block + 2;
+    if constexpr (type == kQ8_0) {
+        return load_s8(reinterpret_cast<const int8_t*>(q) + part * kLanes);
+    } else {
+        constexpr int kHalf = kBlockParts / 2;  // the low nibbles come first
+        const I bytes = load_u8(q + part % kHalf * kLanes);
+        const I nibbles = part < kHalf ? and_i(bytes, set1_i(15)) : shift_right<4>(bytes);
+        return to_float(sub_i(nibbles, set1_i(8)));
+    }
+}
+
+template <int type>
+TINYLLM_INLINE void load_blocks(const uint8_t* from, float* to, int64_t n) {
+    for (int64_t b = 0; b < n / kBlock; ++b, from += kStoredBlock<type>, to += kBlock) {
+        const F d = set1_f16(from);
+        TINYLLM_UNROLL
+        for (int i = 0; i < kBlockParts; ++i) store(to + i * kLanes, mul(block_part<type>(from, i), d));
+    }
 }
 
 void load_row(int type, const uint8_t* from, float* to, int64_t n) {
-    if (type == kQ8_0) {
-        for (int64_t b = 0; b < n / kBlock; ++b, from += 34) {
-            const F d = set1(half_scale(from));
-            for (int i = 0; i < kBlock; i += kLanes) {
-                store(to + b * kBlock + i, mul(load_s8(reinterpret_cast<const int8_t*>(from + 2) + i), d));
-            }
-        }
-        return;
-    }
-    if (type == kQ4_0) {
-        for (int64_t b = 0; b < n / kBlock; ++b, from += 18) {
-            const float d = half_scale(from);
-            for (int i = 0; i < kBlock / 2; ++i) {
-                to[b * kBlock + i] = d * static_cast<float>((from[2 + i] & 15) - 8);
-                to[b * kBlock + i + 16] = d * static_cast<float>((from[2 + i] >> 4) - 8);
-            }
-        }
-        return;
-    }
+    if (type == kQ8_0) return load_blocks<kQ8_0>(from, to, n);
+    if (type == kQ4_0) return load_blocks<kQ4_0>(from, to, n);
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
         store(to + i, type == kF32   ? weight<kF32>(from, i)

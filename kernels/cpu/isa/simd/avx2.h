@@ -110,6 +110,15 @@ TINYLLM_INLINE F load_bf16(const uint16_t* p) {
 TINYLLM_INLINE F load_s8(const int8_t* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
+TINYLLM_INLINE I load_u8(const uint8_t* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+/// The half at p, of any alignment, in every lane.
+TINYLLM_INLINE F set1_f16(const uint8_t* p) {
+    int16_t h;
+    __builtin_memcpy(&h, p, 2);
+    return _mm256_cvtph_ps(_mm_set1_epi16(h));
+}
 TINYLLM_INLINE void store_s8(int8_t* p, I x) {  // saturates
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));

@@ -109,6 +109,15 @@ TINYLLM_INLINE F load_bf16(const uint16_t* p) {
 TINYLLM_INLINE F load_s8(const int8_t* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
+TINYLLM_INLINE I load_u8(const uint8_t* p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+/// The half at p, of any alignment, in every lane.
+TINYLLM_INLINE F set1_f16(const uint8_t* p) {
+    int16_t h;
+    __builtin_memcpy(&h, p, 2);
+    return _mm512_cvtph_ps(_mm256_set1_epi16(h));
+}
 TINYLLM_INLINE void store_s8(int8_t* p, I x) {  // saturates
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));
 }

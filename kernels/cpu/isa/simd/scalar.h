@@ -148,6 +148,15 @@ TINYLLM_INLINE F load_bf16(const uint16_t* p) {
 TINYLLM_INLINE F load_s8(const int8_t* p) {
     return to_float(I{p[0], p[1], p[2], p[3]});
 }
+TINYLLM_INLINE I load_u8(const uint8_t* p) {
+    return I{p[0], p[1], p[2], p[3]};
+}
+/// The half at p, of any alignment, in every lane.
+TINYLLM_INLINE F set1_f16(const uint8_t* p) {
+    uint16_t h;
+    __builtin_memcpy(&h, p, 2);
+    return set1(half_to_float(h));
+}
 TINYLLM_INLINE void store_s8(int8_t* p, I x) {  // saturates
     for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(x[i] < -128 ? -128 : x[i] > 127 ? 127 : x[i]);
 }

@@ -67,12 +67,15 @@ static void check_memory(const ModelFacts& facts, const ModelFlags& flags) {
          show_bytes(need.scratch), show_bytes(*available));
 }
 
-std::shared_ptr<const Model> load_model(const ModelFlags& flags) {
-    for (const auto& type : {flags.session.k_type, flags.session.v_type}) {
-        if (flags.load.exact && type && *type != DType::f32) {
+void check_cache_flags(const SessionOptions& session, bool exact) {
+    for (const auto& type : {session.k_type, session.v_type}) {
+        if (exact && type && *type != DType::f32)
             fail(ErrorKind::usage, "--exact keeps the cache in f32; leave out -ctk and -ctv");
-        }
     }
+}
+
+std::shared_ptr<const Model> load_model(const ModelFlags& flags) {
+    check_cache_flags(flags.session, flags.load.exact);
     const std::string path = resolve_model(flags.model);
     check_memory(inspect_model(path), flags);
     auto model = Model::load(path, flags.load);

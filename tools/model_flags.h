@@ -26,6 +26,9 @@ void add_session_flags(CLI::App& app, ModelFlags& flags);
 /// Adds -ctk/--cache-type-k and -ctv/--cache-type-v alone.
 void add_cache_flags(CLI::App& app, SessionOptions& session);
 
+/// Throws Error(usage) where --exact meets a type that is not f32.
+void check_cache_flags(const SessionOptions& session, bool exact);
+
 /// The type spelled `name`. Throws Error(usage) naming `flag` and the types there are.
 DType parse_dtype(const std::string& flag, const std::string& name);
 

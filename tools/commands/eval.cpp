@@ -1,6 +1,7 @@
 // tinyllm eval: benchmark tasks put to one model.
 #include "tools/command.h"
 #include "tools/eval/run.h"
+#include "tools/model_flags.h"
 #include "tools/model_path.h"
 
 namespace tinyllm {
@@ -37,7 +38,11 @@ std::function<int()> add_eval(CLI::App& app) {
     app.add_option("--type", options->type, "round the weights to this type at load");
     app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();
     app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
-    return [options] { return eval::run_eval(*options); };
+    add_cache_flags(app, options->session);
+    return [options] {
+        check_cache_flags(options->session, options->exact);
+        return eval::run_eval(*options);
+    };
 }
 
 }  // namespace

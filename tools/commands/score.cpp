@@ -113,7 +113,7 @@ int score_text(const ScoreOptions& options) {
 int score_pair(const ScoreOptions& options) {
     const eval::Pair pair{read_file(options.context_file), read_file(options.continuation_file)};
     const auto model = load_model(options.model);
-    const eval::Scorer scorer = eval::make_scorer(model);
+    const eval::Scorer scorer = eval::make_scorer(model, options.model.session);
     const eval::PairTokens split = eval::encode_pair(scorer, pair, options.continuation_file);
     const ScoreRequest request{split.context, {split.continuation}};
     const Score score = scorer.loglikelihood(std::span(&request, 1)).front().front();

@@ -142,8 +142,11 @@ Json tinyllm_json(const RunOptions& options, const std::string& path, const Mode
                        {"ratio_fp32", bytes / (4 * parameters)},
                        {"ratio_fp16", bytes / (2 * parameters)},
                        {"context", info.context}};
+    const DType type = model.exact() ? DType::f32 : DType::f16;
+    const std::string k(dtype_name(options.session.k_type.value_or(type)));
+    const std::string v(dtype_name(options.session.v_type.value_or(type)));
     result["types"] = {{"weights", std::string(dtype_name(info.main_type))},
-                       {"kv", model.exact() ? "f32" : "f16"}};
+                       {"kv", k == v ? k : k + "/" + v}};
     result["exact"] = model.exact();
     result["device"] = info.backend;
     result["threads"] = info.threads;
@@ -219,7 +222,7 @@ int run_eval(const RunOptions& options) {
     }
     const std::string path = resolve_model(options.model);
     const auto model = Model::load(path, model_options);
-    const Asker asker(make_scorer(model), protocol);
+    const Asker asker(make_scorer(model, options.session), protocol);
     std::vector<TaskRun> runs;
     for (TaskWork& one : work) {
         answer_all(asker, one, static_cast<std::size_t>(options.batch));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tinyllm/session.h"
 #include "tools/output.h"
 
 namespace tinyllm::eval {
@@ -16,6 +17,7 @@ struct RunOptions {
     double limit = 0;
     OutputOptions output;  ///< path: the folder for results.json and samples
     bool log_samples = false, exact = false;
+    SessionOptions session;  ///< types of the cache
 };
 
 /// Prints the result to stdout, progress and warnings to stderr. Returns the exit code: 0, or 8 below a

@@ -2,8 +2,8 @@
 
 namespace tinyllm::eval {
 
-Scorer make_scorer(std::shared_ptr<const Model> model) {
-    auto session = std::make_shared<Session>(model);
+Scorer make_scorer(std::shared_ptr<const Model> model, const SessionOptions& options) {
+    auto session = std::make_shared<Session>(model, options);
     Scorer scorer;
     scorer.encode = [model](std::string_view text, bool add_special) {
         return model->tokenizer().encode(text, {.add_special = add_special, .parse_special = true});

@@ -26,7 +26,7 @@ struct Scorer {
     bool encoder_decoder = false;
 };
 
-/// A scorer that runs `model` in one session of its own. Throws Error.
-Scorer make_scorer(std::shared_ptr<const Model> model);
+/// A scorer that runs `model` in one session of its own, as `options` have it. Throws Error.
+Scorer make_scorer(std::shared_ptr<const Model> model, const SessionOptions& options = {});
 
 }  // namespace tinyllm::eval

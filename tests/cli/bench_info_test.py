@@ -43,6 +43,14 @@ class BenchTest(harness.CommandTest):
         rows = list(csv.DictReader(io.StringIO(self.output(*words, "--format", "csv").decode())))
         self.assertEqual([row["n_gen"] for row in rows], ["0", "2"])
 
+    def test_quantized_caches(self):
+        model = os.path.join(os.environ["TINYLLM_SOURCE_DIR"], "tools/embedded/models/tiny-llama")
+        rows = self.json("bench", model, "-p", "0", "-n", "2", "-d", "64", "-r", "1", "-ctk", "f16,q8_0", "-ctv", "q4_0", "--json")
+        self.assertEqual([(row["type_k"], row["type_v"]) for row in rows], [("f16", "q4_0"), ("q8_0", "q4_0")])
+        self.assertIn("q8_0/q4_0", self.output("bench", model, "-p", "4", "-n", "0", "-r", "1", "-ctk", "q8_0", "-ctv", "q4_0", "-q").decode())
+        each = 2 * 64 * 4 * 2  # blocks of 64 positions, layers, heads
+        self.assertEqual([row["kv_bytes"] for row in rows], [each * (64 + 18), each * (34 + 18)])
+
     def test_bad_lists(self):
         self.fails(2, "bench", self.model, "-p", "8,x")
         self.fails(2, "bench", self.model, "-p", "0", "-n", "0", says="-p")
@@ -105,6 +113,15 @@ class InfoTest(harness.CommandTest):
             memory = got["memory"]
             self.assertEqual(memory["total_bytes"], memory["weights_bytes"] + memory["kv_bytes"] + memory["scratch_bytes"])
         self.assertNotIn("tensors", self.json("info", self.model, "--json"))
+
+    def test_memory_of_a_cache_of_other_types(self):
+        model = os.path.join(os.environ["TINYLLM_SOURCE_DIR"], "tools/embedded/models/tiny-llama")
+        def kv_bytes(k, v):
+            return self.json("info", model, "-c", "128", "-ctk", k, "-ctv", v, "--json")["memory"]["kv_bytes"]
+        each = 128 * 4 * 2  # positions, layers, heads of 32 elements
+        self.assertEqual(kv_bytes("f32", "f16"), each * 32 * (4 + 2))
+        self.assertEqual(kv_bytes("q8_0", "q4_0"), each * (34 + 18))
+        self.fails(4, "info", self.model, "-ctk", "q4_0", says=[self.model, "q4_0"])
 
 
 if __name__ == "__main__":

@@ -128,6 +128,22 @@ class RunTest(harness.CommandTest):
         for kind in ("f32", "f16"):
             self.output("run", self.model, "Hi", "-n", "4", "-ctk", kind, "-ctv", kind)
         self.fails(2, "run", self.model, "Hi", "--exact", "-ctk", "f16", says="--exact")
+        for flag in ("-ctk", "-ctv"):  # heads of 16: no blocks of 32
+            self.fails(4, "run", self.model, "Hi", flag, "q8_0", says=[self.model, "q8_0", "16"])
+        self.fails(4, "run", self.model, "Hi", "-ctk", "bf16", says="bf16")
+
+    def test_quantized_cache(self):
+        model = os.path.join(os.environ["TINYLLM_SOURCE_DIR"], "tools/embedded/models/tiny-llama")  # heads of 32
+        text = self.write("s", "the cat and the dog and the bird and the cat")
+        plain = self.json("score", model, "--text-file", text, "-ctk", "f32", "-ctv", "f32", "--json")
+        for k, v in (("q8_0", "q8_0"), ("q4_0", "q8_0"), ("f16", "q4_0")):
+            self.output("run", model, "the", "-n", "4", "-ctk", k, "-ctv", v)
+            got = self.json("score", model, "--text-file", text, "-ctk", k, "-ctv", v, "--json")
+            self.assertNotEqual(got, plain)
+            self.assertAlmostEqual(sum(got["logprobs"][1:]), sum(plain["logprobs"][1:]), delta=0.3 * len(got["logprobs"]))
+        context, more = self.write("c", "the cat"), self.write("d", " and the dog")
+        pair = ["score", model, "--context-file", context, "--continuation-file", more, "--json"]
+        self.assertNotEqual(self.json(*pair, "-ctk", "q4_0", "-ctv", "q4_0"), self.json(*pair))
 
 
 class ScoreTest(harness.CommandTest):

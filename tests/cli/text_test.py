@@ -1,6 +1,7 @@
 """tokenize, run, generate and score on a small random model."""
 import json
 import math
+import os
 
 import harness
 import tiny_model

@@ -193,8 +193,9 @@ int bench(BenchOptions& options) {
                 const Setting setting{*model, session_options, facts.decode_bytes, bandwidth};
                 for (const BenchTest& test : tests) {
                     detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
-                    rows.push_back(row_json(setting, test, run_test(session, test, options.repetitions),
-                                            session.memory()));
+                    // First the run: what memory it took is known behind it.
+                    const BenchSamples samples = run_test(session, test, options.repetitions);
+                    rows.push_back(row_json(setting, test, samples, session.memory()));
                 }
             }
         }

@@ -26,21 +26,15 @@ struct TensorJob {
     bool is_parameter = true;  // false: a table GGUF derives from the configuration
 };
 
-/// general.file_type for each type: the file is mostly of it.
+/// general.file_type for each type: the file is mostly of it. (Where llama.cpp has several mixtures of a K
+/// type, the small one.)
 std::uint32_t file_type_number(DType type) {
-    switch (type) {
-        case DType::f32:
-            return 0;
-        case DType::f16:
-            return 1;
-        case DType::q4_0:
-            return 2;
-        case DType::q8_0:
-            return 7;
-        case DType::bf16:
-            return 32;
-    }
-    return 0;
+    constexpr std::pair<DType, std::uint32_t> kNumbers[] = {
+        {DType::f32, 0},   {DType::f16, 1},   {DType::q4_0, 2},    {DType::q4_1, 3},  {DType::q8_0, 7},
+        {DType::q5_0, 8},  {DType::q5_1, 9},  {DType::q2_k, 10},   {DType::q3_k, 11}, {DType::q4_k, 14},
+        {DType::q5_k, 16}, {DType::q6_k, 18}, {DType::iq4_nl, 25}, {DType::bf16, 32}};
+    const auto* found = std::ranges::find(kNumbers, type, &std::pair<DType, std::uint32_t>::first);
+    return found != std::end(kNumbers) ? found->second : 0;
 }
 
 /// --tensor-type rules, compiled, counting what they matched.

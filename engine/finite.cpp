@@ -40,13 +40,16 @@ bool finite_blocks(DType type, std::span<const std::byte> data) {
         default:
             break;
     }
-    // Every block begins with its f16 scale.
-    const std::size_t block = traits(type).block_bytes;
+    const TypeTraits& quantized = traits(type);
+    const std::size_t block = quantized.block_bytes;
     bool finite = true;
-    for (std::size_t at = 0; at + block <= data.size(); at += block) {
-        std::uint16_t scale;
-        std::memcpy(&scale, data.data() + at, sizeof scale);
-        finite &= (scale & 0x7c00u) != 0x7c00u;
+    for (int i = 0; i < quantized.n_scales; ++i) {
+        const auto first = static_cast<std::size_t>(quantized.scales_at + 2 * i);
+        for (std::size_t at = 0; at + block <= data.size(); at += block) {
+            std::uint16_t scale;
+            std::memcpy(&scale, data.data() + at + first, sizeof scale);
+            finite &= (scale & 0x7c00u) != 0x7c00u;
+        }
     }
     return finite;
 }

@@ -43,7 +43,7 @@ struct RawMatrix {
 
 /// Rows of one type inside a packed matrix.
 struct Strip {
-    DType type = DType::f32;
+    DType type = DType::f32;  // the packed one
     std::int64_t rows = 0;
     const std::byte* data = nullptr;  // in the backend's own layout
 };
@@ -251,8 +251,9 @@ class Backend {
     /// Zeroed memory that ops may read and write, 64-byte aligned.
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
 
-    /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. Bits per
-    /// weight stay as stored. `done(part)` runs once a part's file memory is no longer needed.
+    /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. What
+    /// that is for a stored type says kernels/packed_type.h. `done(part)` runs once a part's file memory is
+    /// no longer needed.
     virtual Matrix pack(std::span<const RawMatrix> parts,
                         const std::function<void(std::size_t part)>& done) = 0;
 

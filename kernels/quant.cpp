@@ -1,11 +1,14 @@
-// Conversions between f32 and every stored type. Built with -ffp-contract=off: one fused multiply-add would
-// change stored bytes.
+// The table of types, and the conversions of the plain ones, q8_0 and q4_0. All quant*.cpp are built with
+// -ffp-contract=off: one fused multiply-add would change stored bytes.
 #include "kernels/quant.h"
 
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
+
+#include "kernels/quant_convert.h"
 
 namespace tinyllm {
 
@@ -143,26 +146,42 @@ void q4_0_from_f32(const float* from, void* to, std::int64_t n) {
     }
 }
 
-constexpr TypeTraits kTypes[] = {
-    {DType::f32, "f32", 1, 4, read_f32, copy_f32},
-    {DType::f16, "f16", 1, 2, from_16<f16_to_f32>, to_16<f32_to_f16>},
-    {DType::bf16, "bf16", 1, 2, from_16<bf16_to_f32>, to_16<f32_to_bf16>},
-    {DType::q8_0, "q8_0", kQuantBlock, sizeof(BlockQ8_0), q8_0_to_f32, q8_0_from_f32},
-    {DType::q4_0, "q4_0", kQuantBlock, sizeof(BlockQ4_0), q4_0_to_f32, q4_0_from_f32},
-};
+/// `scales`: where they begin; how many; how many times the largest of them an element may be.
+template <typename Block>
+constexpr TypeTraits quantized(DType type, std::string_view name, std::int64_t block, Conversions convert,
+                               std::array<int, 3> scales) {
+    return {type,      name,      block,    sizeof(Block), convert.to_f32, convert.from_f32,
+            scales[0], scales[1], scales[2]};
+}
 
 }  // namespace
 
 std::span<const TypeTraits> type_table() {
+    static const TypeTraits kTypes[] = {
+        {DType::f32, "f32", 1, 4, read_f32, copy_f32},
+        {DType::f16, "f16", 1, 2, from_16<f16_to_f32>, to_16<f32_to_f16>},
+        {DType::bf16, "bf16", 1, 2, from_16<bf16_to_f32>, to_16<f32_to_bf16>},
+        quantized<BlockQ8_0>(DType::q8_0, "q8_0", 32, {q8_0_to_f32, q8_0_from_f32}, {0, 1, 128}),
+        quantized<BlockQ6_K>(DType::q6_k, "q6_k", 256, kQ6_K, {208, 1, 128 * 32}),
+        quantized<BlockQ5_1>(DType::q5_1, "q5_1", 32, kQ5_1, {0, 2, 32}),
+        quantized<BlockQ5_K>(DType::q5_k, "q5_k", 256, kQ5_K, {0, 2, 63 * 32}),
+        quantized<BlockQ5_0>(DType::q5_0, "q5_0", 32, kQ5_0, {0, 1, 16}),
+        quantized<BlockQ4_1>(DType::q4_1, "q4_1", 32, kQ4_1, {0, 2, 16}),
+        quantized<BlockQ4_K>(DType::q4_k, "q4_k", 256, kQ4_K, {0, 2, 63 * 16}),
+        quantized<BlockQ4_0>(DType::q4_0, "q4_0", 32, {q4_0_to_f32, q4_0_from_f32}, {0, 1, 8}),
+        quantized<BlockIQ4_NL>(DType::iq4_nl, "iq4_nl", 32, kIq4_NL, {0, 1, 127}),
+        quantized<BlockQ3_K>(DType::q3_k, "q3_k", 256, kQ3_K, {108, 1, 32 * 4}),
+        quantized<BlockQ2_K>(DType::q2_k, "q2_k", 256, kQ2_K, {80, 2, 15 * 4}),
+    };
     return kTypes;
 }
 
 const TypeTraits& traits(DType type) {
-    for (const TypeTraits& row : kTypes) {
+    for (const TypeTraits& row : type_table()) {
         if (row.type == type) return row;
     }
     assert(!"type without traits");
-    return kTypes[0];
+    return type_table()[0];
 }
 
 }  // namespace tinyllm

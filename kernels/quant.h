@@ -1,31 +1,13 @@
-// Block formats of quantized weights and one row of traits per type.
-//
-// The structs are the GGUF format's own (ggml-common.h names them block_q8_0, block_q4_0): bit-compatible, no
-// padding.
+// One row of traits per stored type.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "kernels/quant_blocks.h"
 #include "tinyllm/dtype.h"
 
 namespace tinyllm {
-
-constexpr int kQuantBlock = 32;
-
-/// x[i] = d * q[i]
-struct BlockQ8_0 {
-    std::uint16_t d;  // f16
-    std::int8_t q[kQuantBlock];
-};
-static_assert(sizeof(BlockQ8_0) == 34);
-
-/// x[i] = d * ((q[i] & 15) - 8), x[i + 16] = d * ((q[i] >> 4) - 8) for i < 16
-struct BlockQ4_0 {
-    std::uint16_t d;  // f16
-    std::uint8_t q[kQuantBlock / 2];
-};
-static_assert(sizeof(BlockQ4_0) == 18);
 
 /// What the rest of the library knows of a type. One row per type, in kernels/quant.cpp.
 struct TypeTraits {
@@ -35,8 +17,15 @@ struct TypeTraits {
     std::size_t block_bytes;  // bytes per block
     /// `n` elements, a multiple of `block`.
     void (*to_f32)(const void* from, float* to, std::int64_t n);
-    /// Rounds to nearest; for q8_0 and q4_0 the rule of ggml's quantize_row_*_ref, byte for byte.
+    /// Rounds to nearest; a quantized type by the rule of ggml's ggml_quantize_chunk without an importance
+    /// matrix, byte for byte. A block that holds a NaN or an infinity reads as NaN or infinity where it
+    /// stood.
     void (*from_f32)(const float* from, void* to, std::int64_t n);
+    /// Where in a quantized block its f16 scales begin, and how many there are.
+    int scales_at = 0;
+    int n_scales = 0;
+    /// No element of a quantized block is larger than this times its largest scale.
+    int reach = 0;
 };
 
 std::span<const TypeTraits> type_table();

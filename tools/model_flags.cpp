@@ -10,11 +10,15 @@
 
 namespace tinyllm {
 
+std::string dtype_names() {
+    std::string names;
+    for (DType type : all_dtypes()) names += (names.empty() ? "" : ", ") + std::string(dtype_name(type));
+    return names;
+}
+
 DType parse_dtype(const std::string& flag, const std::string& name) {
     if (const std::optional<DType> type = dtype_from_name(name)) return *type;
-    std::string known;
-    for (DType type : all_dtypes()) known += (known.empty() ? "" : ", ") + std::string(dtype_name(type));
-    fail(ErrorKind::usage, "{}: expected one of {}, found '{}'", flag, known, name);
+    fail(ErrorKind::usage, "{}: expected one of {}, found '{}'", flag, dtype_names(), name);
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {

@@ -29,6 +29,9 @@ void add_cache_flags(CLI::App& app, SessionOptions& session);
 /// Throws Error(usage) where --exact meets a type that is not f32.
 void check_cache_flags(const SessionOptions& session, bool exact);
 
+/// The spellings, widest type first: "f32, f16, …".
+std::string dtype_names();
+
 /// The type spelled `name`. Throws Error(usage) naming `flag` and the types there are.
 DType parse_dtype(const std::string& flag, const std::string& name);
 

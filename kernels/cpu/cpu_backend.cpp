@@ -38,7 +38,7 @@ std::string CpuBackend::description() const {
 }
 
 Matrix CpuBackend::pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) {
-    return pack_panels(parts, done, table_, pool_, weights_);
+    return pack_panels(parts, done, table_, precision_, pool_, weights_);
 }
 
 void CpuBackend::embed(const EmbedArgs& args) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <vector>
 
+#include "kernels/cpu/recode_row.h"
 #include "kernels/quant.h"
 
 namespace tinyllm::cpu {
@@ -61,7 +63,14 @@ void pack_blocks(const Source& from, std::int64_t blocks, int lanes, std::uint32
     }
 }
 
-void pack_panel(const RawMatrix& part, std::int64_t panel, const KernelTable& table, std::byte* to) {
+/// Memory for the rows of one panel in another type than the stored one.
+struct Recoded {
+    std::vector<float> values;
+    std::vector<std::byte> rows;
+};
+
+void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const KernelTable& table,
+                Recoded& recoded, std::byte* to) {
     const int lanes = table.lanes;
     const std::size_t element = traits(part.type).block_bytes;
     const auto stored_rows = static_cast<std::size_t>(part.stored_rows ? part.stored_rows : part.rows);
@@ -74,10 +83,22 @@ void pack_panel(const RawMatrix& part, std::int64_t panel, const KernelTable& ta
             part.row_order.empty() ? r : part.row_order[static_cast<std::size_t>(r)]);
         from.rows[lane] = part.data + stored * row;
     }
+    if (type != part.type) {
+        const std::size_t bytes = row_bytes(type, part.cols);
+        recoded.values.resize(static_cast<std::size_t>(part.cols));
+        recoded.rows.resize(static_cast<std::size_t>(lanes) * bytes);
+        from.step = static_cast<std::int64_t>(traits(type).block_bytes);
+        for (int lane = 0; lane < lanes; ++lane) {
+            if (!from.rows[lane]) continue;
+            std::byte* out = recoded.rows.data() + static_cast<std::size_t>(lane) * bytes;
+            recode_row(part.type, from.rows[lane], part.cols, type, recoded.values.data(), out);
+            from.rows[lane] = out;
+        }
+    }
     const std::int64_t blocks = part.cols / kQuantBlock;
     auto* scales = reinterpret_cast<std::uint16_t*>(to);
     auto* bytes = reinterpret_cast<std::uint32_t*>(to + scale_bytes(part.cols, lanes));
-    switch (part.type) {
+    switch (type) {
         case DType::f32:
             return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint32_t*>(to));
         case DType::f16:
@@ -88,8 +109,9 @@ void pack_panel(const RawMatrix& part, std::int64_t panel, const KernelTable& ta
                                                      scales, bytes);
         case DType::q4_0:
             return pack_blocks<4, sizeof(BlockQ4_0)>(from, blocks, lanes, 0, scales, bytes);
+        default:
+            assert(!"type without panels");
     }
-    assert(!"type without panels");
 }
 
 }  // namespace
@@ -108,27 +130,31 @@ Panels panels_of(const Strip& strip, std::int64_t cols, int lanes) {
 }
 
 Matrix pack_panels(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done,
-                   const KernelTable& table, ThreadPool& pool, Arena& arena) {
+                   const KernelTable& table, Precision precision, ThreadPool& pool, Arena& arena) {
     Matrix matrix;
+    std::vector<DType> types;
     for (const RawMatrix& part : parts) {
         assert(matrix.cols == 0 || matrix.cols == part.cols);
         matrix.cols = part.cols;
         matrix.rows += part.rows;
+        types.push_back(panel_type(part, precision));
         matrix.bytes += static_cast<std::size_t>(panels_in(part.rows, table.lanes) *
-                                                 panel_bytes(part.type, part.cols, table.lanes));
+                                                 panel_bytes(types.back(), part.cols, table.lanes));
     }
     const std::shared_ptr<std::byte> memory = arena.take(matrix.bytes);
     std::byte* to = memory.get();
     for (std::size_t p = 0; p < parts.size(); ++p) {
         const RawMatrix& part = parts[p];
-        matrix.strips.push_back({part.type, part.rows, to});
-        const std::int64_t bytes = panel_bytes(part.type, part.cols, table.lanes);
+        const DType type = types[p];
+        matrix.strips.push_back({type, part.rows, to});
+        const std::int64_t bytes = panel_bytes(type, part.cols, table.lanes);
         const std::int64_t n_panels = panels_in(part.rows, table.lanes);
         constexpr std::int64_t kChunkBytes = 256 << 10;
         const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, bytes));
         pool.run(static_cast<int>((n_panels + chunk - 1) / chunk), [&](int c, int) {
+            Recoded recoded;
             for (std::int64_t panel = c * chunk; panel < std::min(n_panels, (c + 1) * chunk); ++panel) {
-                pack_panel(part, panel, table, to + panel * bytes);
+                pack_panel(part, type, panel, table, recoded, to + panel * bytes);
             }
         });
         to += n_panels * bytes;

@@ -100,6 +100,26 @@ class BadInputTest(harness.CommandTest):
             self.fails(7, "run", tiny_model.write_folder(self.path("nan"), weights), "a", says="c_fc")
             self.fails(7, "score", tiny_model.write_gguf(self.path("nan.gguf"), weights), "a", says="ffn_up")
 
+    def test_quantized_weights_that_are_none(self):
+        def q5_0(scale):
+            """The embeddings as blocks of 32: a scale, the fifth bits, the nibbles."""
+            whole = struct.pack("<e", 0.01) + bytes(range(20))
+            return {"wte.weight": (6, struct.pack("<e", scale) + bytes(20) + whole * (tiny_model.VOCAB - 1))}
+
+        good = tiny_model.write_gguf(self.path("q5_0.gguf"), stored=q5_0(0.02))
+        self.assertEqual(len(self.json("run", good, "a", "-n", "1", "--ignore-eos", "--json")["tokens"]), 1)
+        for scale in (float("nan"), float("inf"), float("-inf")):
+            self.fails(7, "run", tiny_model.write_gguf(self.path("scale.gguf"), stored=q5_0(scale)), "a", says=["token_embd", "element 0", "finite"])
+            self.fails(7, "quantize", self.path("scale.gguf"), self.path("out.gguf"), "--type", "q8_0", says=["token_embd", "element 0"])
+        # Rows of 32, and types whose blocks hold 256.
+        for kind, name in ((10, "q2_k"), (11, "q3_k"), (12, "q4_k"), (13, "q5_k"), (14, "q6_k")):
+            path = tiny_model.write_gguf(self.path("narrow.gguf"), stored={"wte.weight": (kind, bytes(1 << 14))})
+            self.fails(7, "run", path, "a", says=[path, "token_embd", "32", "256", name])
+        with open(good, "rb") as file:
+            whole = file.read()
+        cut = self.write("cut.gguf", whole[:-1])
+        self.fails(7, "run", cut, "a", says=[cut, "ends at byte"])
+
     def test_no_weights_or_no_tokenizer(self):
         folder = tiny_model.write_folder(self.path("bare"))
         os.remove(os.path.join(folder, "model.safetensors"))

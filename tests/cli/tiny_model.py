@@ -81,8 +81,8 @@ def write_folder(path, weights=None, **changes):
     return path
 
 
-def write_gguf(path, weights=None, architecture="gpt2"):
-    """The same model; GGUF's rows are outputs, so Conv1D weights are transposed."""
+def write_gguf(path, weights=None, architecture="gpt2", stored=None):
+    """The same model; GGUF's rows are outputs, so Conv1D weights are transposed. `stored`: {name: (ggml's number of a type, the tensor's bytes)}."""
     renames = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm", "h.0.ln_1": "blk.0.attn_norm", "h.0.attn.c_attn": "blk.0.attn_qkv",
                "h.0.attn.c_proj": "blk.0.attn_output", "h.0.ln_2": "blk.0.ffn_norm", "h.0.mlp.c_fc": "blk.0.ffn_up", "h.0.mlp.c_proj": "blk.0.ffn_down"}
 
@@ -120,8 +120,9 @@ def write_gguf(path, weights=None, architecture="gpt2"):
             shape = (cols, rows)
         data += b"\0" * (-len(data) % 32)
         infos += string(f"{renames[stem]}.{kind}") + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", n) for n in reversed(shape))
-        infos += struct.pack("<IQ", 0, len(data))
-        data += struct.pack(f"<{len(numbers)}f", *numbers)
+        kind, part = (stored or {}).get(name) or (0, struct.pack(f"<{len(numbers)}f", *numbers))
+        infos += struct.pack("<IQ", kind, len(data))
+        data += part
     head = b"GGUF" + struct.pack("<IQQ", 3, len(items), len(metadata)) + keys + infos
     with open(path, "wb") as file:
         file.write(head + b"\0" * (-len(head) % 32) + data)

@@ -151,22 +151,82 @@ TEST(Weights, AskedTypeIsUsedOrExplained) {
     ASSERT_EQ(mixed.notes.size(), 1u);  // of the MLP only down_proj has 40 columns
     EXPECT_NE(mixed.notes[0].find("blk.0.ffn_down.weight"), std::string::npos);
     EXPECT_EQ(mixed.parameters_by_type.at(DType::f16), 64 * 40);
+
+    c.dim = 256;
+    MemorySource wide;
+    fill(wide, c);
+    for (const char* name : {"q", "k", "v", "o"}) {
+        const std::string attention = "model.layers.0.self_attn." + std::string(name) + "_proj.weight";
+        wide.remove(attention);
+        wide.add(attention,
+                 *name == 'o' ? std::vector<std::int64_t>{256, 64} : std::vector<std::int64_t>{64, 256});
+    }
+    const WeightTotals k = load(wide, c, DType::q4_k);
+    EXPECT_EQ(k.notes.size(), 2u);  // of 64 and 40 columns
+    EXPECT_EQ(k.parameters_by_type.at(DType::q4_k), (10 + 3 * 64 + 2 * 40) * 256);
+    EXPECT_EQ(k.parameters_by_type.at(DType::f16), 256 * (64 + 40));
 }
 
 TEST(Weights, FiniteScanSeesEveryPlaceOfEveryType) {
-    constexpr std::int64_t kN = 32 * 300;
+    constexpr std::int64_t kN = 256 * 100;
     const std::vector<float> values(kN, 0.75f);
     for (const DType type : all_dtypes()) {
         std::vector<std::byte> data(row_bytes(type, kN));
         traits(type).from_f32(values.data(), data.data(), kN);
-        EXPECT_TRUE(all_finite({"t", type, {kN}, data, "memory"})) << dtype_name(type);
-        const std::uint32_t bad32 = 0xff800000u;
-        const std::uint16_t bad16 = type == DType::bf16 ? 0x7fc0 : 0x7e00;
-        const bool wide = type == DType::f32;
-        for (std::size_t at = 0; at < data.size(); at += traits(type).block_bytes * 37) {
-            std::vector<std::byte> broken = data;
-            std::memcpy(broken.data() + at, wide ? static_cast<const void*>(&bad32) : &bad16, wide ? 4 : 2);
-            EXPECT_FALSE(all_finite({"t", type, {kN}, broken, "memory"})) << dtype_name(type) << " at " << at;
+        const auto finite = [&] { return all_finite({"t", type, {kN}, data, "memory"}); };
+        EXPECT_TRUE(finite()) << dtype_name(type);
+        const TypeTraits& row = traits(type);
+        const std::size_t width = type == DType::f32 ? 4 : 2;
+        const std::vector<std::uint32_t> bad =
+            type == DType::f32    ? std::vector<std::uint32_t>{0xff800000u, 0x7fc00000u}
+            : type == DType::bf16 ? std::vector<std::uint32_t>{0xff80u, 0x7fc0u}
+                                  : std::vector<std::uint32_t>{0xfc00u, 0x7e00u};
+        const int places = row.block > 1 ? row.n_scales : 1;
+        for (std::size_t at = 0; at < data.size(); at += row.block_bytes * (row.block > 1 ? 13 : 97)) {
+            for (int i = 0; i < places; ++i) {
+                for (const std::uint32_t bits : bad) {
+                    std::byte* place = data.data() + at + row.scales_at + 2 * i;
+                    std::uint32_t before = 0;
+                    std::memcpy(&before, place, width);
+                    std::memcpy(place, &bits, width);
+                    EXPECT_FALSE(finite()) << dtype_name(type) << " at " << at;
+                    std::memcpy(place, &before, width);
+                }
+            }
+        }
+        if (row.block == 1) continue;
+        // Nothing but the scales can be wrong.
+        std::vector<std::byte> full(row.block_bytes, std::byte{0xff});
+        for (int i = 0; i < row.n_scales; ++i) full[static_cast<std::size_t>(row.scales_at + 2 * i + 1)] = {};
+        EXPECT_TRUE(all_finite({"t", type, {row.block}, full, "memory"})) << dtype_name(type);
+    }
+}
+
+TEST(Weights, NonFiniteScalesOfQuantizedWeightsAreNamed) {
+    Config c = small();
+    c.dim = c.ff_dim = 256;
+    c.n_heads = c.n_kv_heads = 16;
+    MemorySource source;
+    fill(source, c);
+    TensorView& up = source.at("model.layers.0.mlp.up_proj.weight");
+    const TensorView plain = up;
+    for (const TypeTraits& type : type_table()) {
+        if (type.block == 1) continue;
+        std::vector<std::byte> blocks(row_bytes(type.type, 256 * 256));
+        type.from_f32(reinterpret_cast<const float*>(plain.data.data()), blocks.data(), 256 * 256);
+        up.type = type.type;
+        up.data = blocks;
+        EXPECT_EQ(load(source, c).parameters_by_type.at(type.type), 256 * 256) << type.name;
+        EXPECT_NO_THROW(load(source, c, DType::q8_0)) << type.name;
+        const std::uint16_t infinity = 0x7c00;
+        std::memcpy(blocks.data() + 3 * type.block_bytes + type.scales_at, &infinity, sizeof infinity);
+        try {
+            load(source, c);
+            ADD_FAILURE() << type.name << ": nothing was thrown";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.kind(), ErrorKind::corrupt) << error.what();
+            const std::string place = "up_proj.weight: element " + std::to_string(3 * type.block);
+            EXPECT_NE(std::string(error.what()).find(place), std::string::npos) << error.what();
         }
     }
 }

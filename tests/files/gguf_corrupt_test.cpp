@@ -133,8 +133,24 @@ TEST_F(GgufCorrupt, Tensors) {
     corrupt({"tensor t", "ends at byte"}, gguf({}, {{"t", {4}, 0, ~31ull}}, 64));
     corrupt({"tensor t", "twice"}, gguf({}, {{"t", {4}}, {"t", {4}, 0, 32}}, 64));
     corrupt({"tensor b", "overlaps tensor a", "64 bytes"}, gguf({}, {{"a", {16}}, {"b", {4}, 0, 32}}, 64));
-    corrupt({"tensor q", "ends at byte"},
-            gguf({}, {{"q", {256}, 14}}, 209));  // a type we do not compute with
+    corrupt({"tensor q", "ends at byte"}, gguf({}, {{"q", {256}, 16}}, 65));  // a type we do not compute with
+}
+
+TEST_F(GgufCorrupt, BlocksOfEveryTypeAreWholeAndThere) {
+    for (const DType type : all_dtypes()) {
+        const auto id = static_cast<std::uint32_t>(type);
+        const std::string name(dtype_name(type));
+        const auto block = static_cast<std::uint64_t>(dtype_block(type));
+        const std::size_t bytes = row_bytes(type, 3 * dtype_block(type));
+        EXPECT_NO_THROW(
+            GgufFile(write_bytes(folder_ / "whole.gguf", gguf({}, {{"t", {block, 3}, id}}, bytes))));
+        corrupt({"tensor t", std::to_string(bytes), "ends at byte"},
+                gguf({}, {{"t", {block, 3}, id}}, bytes - 1));
+        if (block == 1) continue;
+        const std::uint64_t odd = block + block / 2;
+        corrupt({"tensor t", "rows of " + std::to_string(odd), "multiple of " + std::to_string(block), name},
+                gguf({}, {{"t", {odd, 2}, id}}, 2 * bytes));
+    }
 }
 
 TEST_F(GgufCorrupt, SplitModelsAreRefusedByName) {

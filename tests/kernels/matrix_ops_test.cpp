@@ -73,9 +73,11 @@ TEST_P(MatrixOps, LinearEqualsReference) {
         const auto backend = cpu_backend(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
             for (const Shape shape :
-                 {Shape{64, 576}, Shape{50, 896}, Shape{37, 960}, Shape{33, 1088}, Shape{5, 32}, Shape{1, 64},
-                  Shape{19, 33}, Shape{7, 1}, Shape{70, 129}}) {
+                 {Shape{64, 576}, Shape{50, 896}, Shape{37, 960}, Shape{33, 1088}, Shape{50, 768},
+                  Shape{5, 32}, Shape{1, 64}, Shape{19, 33}, Shape{7, 1}, Shape{70, 129}, Shape{19, 256}}) {
                 if (shape.cols % dtype_block(type)) continue;
+                // The kernels meet nothing new in what was packed as another type.
+                if (packed_type(type, precision) != type && shape.cols % 256) continue;
                 // Wide ones twice only: the reference is slow, and slower still under an emulator.
                 for (const std::int32_t n : {1, 13, 2, 3, 5, 50}) {
                     if (shape.cols > 500 && n != 1 && n != 13) break;
@@ -156,7 +158,7 @@ TEST_P(MatrixOps, BitsDoNotDependOnThreads) {
         int variant = 0;
         for (const DType type : all_dtypes()) {
             for (const std::int32_t n : {1, 3, 50}) {
-                const LinearCase c(type, {130, 96}, n, variant++);
+                const LinearCase c(type, {130, fitting(type, 96)}, n, variant++);
                 EXPECT_TRUE(same_bits(c.run(*one, 0, n), c.run(*three, 0, n)))
                     << dtype_name(type) << " n " << n;
             }
@@ -168,7 +170,7 @@ TEST_P(MatrixOps, BitsDoNotDependOnTheBatchWhenExact) {
     const auto backend = cpu_backend(GetParam(), 2, Precision::exact);
     int variant = 0;
     for (const DType type : all_dtypes()) {
-        const LinearCase c(type, {66, 192}, 43, variant++);
+        const LinearCase c(type, {66, fitting(type, 192)}, 43, variant++);
         const std::vector<float> all = c.run(*backend, 0, 43);
         for (std::int32_t first = 0; first < 43;) {
             const std::int32_t n = std::min(43 - first, 1 + first % 5);
@@ -187,21 +189,22 @@ TEST_P(MatrixOps, Glu) {
     for (const Precision precision : {Precision::fast, Precision::exact}) {
         const auto backend = cpu_backend(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
+            const std::int64_t dim = fitting(type, 96);
             for (const std::int64_t ff : {48, 37}) {
                 for (const bool one_part :
                      {false, true}) {  // one part of 2 ff rows: up does not start at a panel
-                    const Stored both = stored_matrix(random, type, 2 * ff, 96);
+                    const Stored both = stored_matrix(random, type, 2 * ff, dim);
                     RawMatrix gate = both.raw;
                     gate.rows = ff;
                     RawMatrix up = gate;
-                    up.data += row_bytes(type, 96) * static_cast<std::size_t>(ff);
+                    up.data += row_bytes(type, dim) * static_cast<std::size_t>(ff);
                     const RawMatrix halves[] = {gate, up};
                     const std::span<const RawMatrix> parts =
                         one_part ? std::span(&both.raw, 1) : std::span(halves);
                     const std::vector<float> bias = random.normal(2 * ff);
-                    const std::vector<float> norm_weight = random.normal(96);
+                    const std::vector<float> norm_weight = random.normal(dim);
                     for (const std::int32_t n : {1, 30}) {
-                        const std::vector<float> x = random.normal(n * 96);
+                        const std::vector<float> x = random.normal(n * dim);
                         const auto run = [&](Backend& b) {
                             const Matrix w = b.pack(parts, nullptr);
                             std::vector<float> out(static_cast<std::size_t>(n * ff));
@@ -230,7 +233,7 @@ TEST_P(MatrixOps, LogitsAndScore) {
         const auto backend = cpu_backend(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
             const std::int64_t vocab = 1237;
-            const std::int64_t dim = 64;
+            const std::int64_t dim = fitting(type, 64);
             const Stored head = stored_matrix(random, type, vocab, dim);
             const std::vector<float> x = random.normal(20 * dim, 3);
             const std::vector<float> norm_weight = random.normal(dim);
@@ -288,24 +291,34 @@ TEST_P(MatrixOps, ScoreNamesTheFirstOfEquals) {
     EXPECT_EQ(argmax, 2);
 }
 
-TEST_P(MatrixOps, EmbedReadsRowsExactly) {
+TEST_P(MatrixOps, EmbedReadsTheStoredRows) {
     const auto ref = make_ref_backend({});
-    const auto backend = cpu_backend(GetParam(), 2, Precision::fast);
     Random random(7);
-    for (const DType type : all_dtypes()) {
-        const Stored table = stored_matrix(random, type, 77, 64);
-        const Stored positions = stored_matrix(random, DType::f32, 20, 64);
-        const std::vector<std::int32_t> tokens = {0, 76, 16, 15, 3, 3, 40, 41, 42, 75};
-        const std::vector<std::int32_t> at = {0, 1, 2, 3, 19, 5, 6, 7, 8, 9};
-        const auto run = [&](Backend& b) {
-            const Matrix t = b.pack({&table.raw, 1}, nullptr);
-            const Matrix p = b.pack({&positions.raw, 1}, nullptr);
-            std::vector<float> out(tokens.size() * 64);
-            b.embed({static_cast<std::int32_t>(tokens.size()), tokens.data(), &t, 1.5f, at.data(), &p,
-                     out.data()});
-            return out;
-        };
-        EXPECT_TRUE(same_bits(run(*ref), run(*backend))) << dtype_name(type);
+    for (const Precision precision : {Precision::fast, Precision::exact}) {
+        const auto backend = cpu_backend(GetParam(), 2, precision);
+        for (const DType type : all_dtypes()) {
+            const std::int64_t dim = fitting(type, 64);
+            Stored table = stored_matrix(random, type, 77, dim);
+            table.raw.row_order = random.permutation(77);
+            const Stored positions = stored_matrix(random, DType::f32, 20, dim);
+            const std::vector<std::int32_t> tokens = {0, 76, 16, 15, 3, 3, 40, 41, 42, 75};
+            const std::vector<std::int32_t> at = {0, 1, 2, 3, 19, 5, 6, 7, 8, 9};
+            const auto run = [&](Backend& b) {
+                const Matrix t = b.pack({&table.raw, 1}, nullptr);
+                const Matrix p = b.pack({&positions.raw, 1}, nullptr);
+                std::vector<float> out(tokens.size() * static_cast<std::size_t>(dim));
+                b.embed({static_cast<std::int32_t>(tokens.size()), tokens.data(), &t, 1.5f, at.data(), &p,
+                         out.data()});
+                return out;
+            };
+            const std::vector<float> want = run(*ref), have = run(*backend);
+            if (packs_exactly(type, precision)) {
+                EXPECT_TRUE(same_bits(want, have)) << dtype_name(type);
+            } else {
+                EXPECT_LE(nmse(want, have), 5e-5) << dtype_name(type);
+                EXPECT_GT(nmse(want, have), 0) << dtype_name(type);
+            }
+        }
     }
 }
 
@@ -333,11 +346,12 @@ TEST_P(MatrixOps, NanAndInfinityPropagate) {
         const auto backend = cpu_backend(GetParam(), 2, precision);
         Random random(9);
         for (const DType type : all_dtypes()) {
-            const Stored w = stored_matrix(random, type, 40, 64);
+            const std::int64_t dim = fitting(type, 64);
+            const Stored w = stored_matrix(random, type, 40, dim);
             const Matrix m = backend->pack({&w.raw, 1}, nullptr);
             for (const Activation activation : kActivations) {
-                std::vector<float> x = random.normal(3 * 64);
-                x[64 + 17] = std::numeric_limits<float>::quiet_NaN();
+                std::vector<float> x = random.normal(3 * dim);
+                x[static_cast<std::size_t>(dim) + 17] = std::numeric_limits<float>::quiet_NaN();
                 std::vector<float> out(3 * 40);
                 backend->linear(
                     {.n = 3, .x = x.data(), .w = &m, .activation = activation, .out = out.data()});

@@ -12,6 +12,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/cpu_info.h"
+#include "kernels/packed_type.h"
 #include "kernels/quant.h"
 
 namespace tinyllm::test {
@@ -62,6 +63,17 @@ inline Stored stored_matrix(Random& random, DType type, std::int64_t rows, std::
     traits(type).from_f32(values.data(), stored.bytes.data(), rows * cols);
     stored.raw = {.type = type, .rows = rows, .cols = cols, .data = stored.bytes.data()};
     return stored;
+}
+
+/// The smallest width from `cols` on that rows of `type` may have.
+inline std::int64_t fitting(DType type, std::int64_t cols) {
+    return (cols + dtype_block(type) - 1) / dtype_block(type) * dtype_block(type);
+}
+
+/// Whether panels hold the very values that are stored.
+inline bool packs_exactly(DType type, Precision precision) {
+    const DType packed = packed_type(type, precision);
+    return packed == type || packed == DType::f32 || type == DType::q5_0 || type == DType::iq4_nl;
 }
 
 /// Mean squared error over mean square of what is wanted; NaN where either holds one.

@@ -1,8 +1,9 @@
-// Stored types: bytes equal to the gguf package's, conversions exact.
+// Stored types: bytes equal to the gguf package's and to ggml's, conversions exact.
 #include "kernels/quant.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -33,6 +34,67 @@ TEST(Quant, BytesEqualGguf) {
         traits(type).from_f32(x.data(), have.data(), n);
         for (std::size_t i = 0; i < want.size(); ++i) {
             ASSERT_EQ(have[i], want[i]) << dtype_name(type) << " byte " << i;
+        }
+    }
+}
+
+/// FNV-1a, as golden/make_blocks.py computes it.
+std::uint64_t hash(const void* data, std::size_t n) {
+    std::uint64_t sum = 0xcbf29ce484222325u;
+    for (std::size_t i = 0; i < n; ++i) {
+        sum = (sum ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3u;
+    }
+    return sum;
+}
+
+TEST(Quant, BlocksEqualGgml) {
+    std::ifstream file(TINYLLM_TEST_DIR "/kernels/golden/blocks.bin", std::ios::binary);
+    ASSERT_TRUE(file.is_open());
+    std::uint32_t head[2];  // elements, types
+    std::memcpy(head, read(file, sizeof head).data(), sizeof head);
+    std::vector<float> x(head[0]);
+    std::memcpy(x.data(), read(file, head[0] * sizeof(float)).data(), head[0] * sizeof(float));
+    const std::int64_t n = head[0];
+    EXPECT_EQ(head[1], std::ranges::count_if(type_table(), [](const auto& row) { return row.block > 1; }));
+    for (std::uint32_t t = 0; t < head[1]; ++t) {
+        std::uint32_t id = 0;
+        std::memcpy(&id, read(file, sizeof id).data(), sizeof id);
+        const TypeTraits& type = traits(static_cast<DType>(id));
+        ASSERT_EQ(static_cast<std::uint32_t>(type.type), id);
+        const std::vector<char> want = read(file, row_bytes(type.type, n));
+        std::uint64_t values = 0;
+        std::memcpy(&values, read(file, sizeof values).data(), sizeof values);
+        std::vector<char> have(want.size());
+        type.from_f32(x.data(), have.data(), n);
+        for (std::size_t i = 0; i < want.size(); ++i) {
+            ASSERT_EQ(have[i], want[i])
+                << type.name << " block " << i / type.block_bytes << " byte " << i % type.block_bytes;
+        }
+        std::vector<float> back(head[0]);
+        type.to_f32(want.data(), back.data(), n);
+        EXPECT_EQ(hash(back.data(), back.size() * sizeof(float)), values) << type.name;
+    }
+}
+
+TEST(Quant, ScalesStandWhereTheTableSays) {
+    for (const TypeTraits& type : type_table()) {
+        if (type.block == 1) continue;
+        std::vector<unsigned char> block(type.block_bytes, 0xff);
+        std::vector<float> x(static_cast<std::size_t>(type.block));
+        const std::uint16_t one = 0x3c00, none = 0x7c00;
+        const auto set = [&](int i, std::uint16_t scale) {
+            std::memcpy(block.data() + type.scales_at + 2 * i, &scale, sizeof scale);
+        };
+        for (int i = 0; i < type.n_scales; ++i) set(i, one);
+        type.to_f32(block.data(), x.data(), type.block);
+        for (const float v : x) {
+            EXPECT_LE(std::fabs(v), static_cast<float>(type.reach)) << type.name;
+        }
+        for (int i = 0; i < type.n_scales; ++i) {
+            set(i, none);
+            type.to_f32(block.data(), x.data(), type.block);
+            for (const float v : x) EXPECT_FALSE(std::isfinite(v)) << type.name << " scale " << i;
+            set(i, one);
         }
     }
 }
@@ -68,14 +130,22 @@ TEST(Quant, HalvesRoundToNearestEven) {
     EXPECT_EQ(f32_to_f16(-0x1.8p-25f), 0x8001);
 }
 
-TEST(Quant, NanStaysNan) {
+TEST(Quant, NanAndInfinityStayNoNumbers) {
+    const float bad[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                         -std::numeric_limits<float>::infinity()};
     for (const TypeTraits& type : type_table()) {
-        std::vector<float> x(32, 1.0f);
-        x[5] = std::numeric_limits<float>::quiet_NaN();
-        std::vector<char> stored(type.block_bytes * static_cast<std::size_t>(32 / type.block));
-        type.from_f32(x.data(), stored.data(), 32);
-        type.to_f32(stored.data(), x.data(), 32);
-        EXPECT_TRUE(std::isnan(x[5])) << type.name;
+        for (const float value : bad) {
+            std::vector<float> x(512, 1.0f);
+            x[5] = value;
+            std::vector<char> stored(row_bytes(type.type, 512));
+            type.from_f32(x.data(), stored.data(), 512);
+            type.to_f32(stored.data(), x.data(), 512);
+            EXPECT_FALSE(std::isfinite(x[5])) << type.name;
+            if (std::isnan(value)) {
+                EXPECT_TRUE(std::isnan(x[5])) << type.name;
+            }
+            EXPECT_NEAR(x[256], 1, 0.02) << type.name;  // the next block
+        }
     }
 }
 
@@ -86,6 +156,9 @@ TEST(Quant, NamesAndSizes) {
     EXPECT_EQ(row_bytes(DType::q8_0, 64), 68U);
     EXPECT_EQ(row_bytes(DType::q4_0, 64), 36U);
     EXPECT_EQ(dtype_block(DType::q4_0), 32);
+    EXPECT_EQ(dtype_from_name("Q4_K"), DType::q4_k);
+    EXPECT_EQ(row_bytes(DType::q6_k, 512), 420U);
+    EXPECT_EQ(dtype_block(DType::q2_k), 256);
     EXPECT_EQ(all_dtypes().size(), type_table().size());
 }
 

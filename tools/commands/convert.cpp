@@ -33,8 +33,18 @@ double tolerance_of(DType type) {
         case DType::bf16:
             return 0.1;
         case DType::q8_0:
+        case DType::q6_k:
             return 0.2;
+        case DType::q5_0:
+        case DType::q5_1:
+        case DType::q5_k:
+            return 0.4;
         case DType::q4_0:
+        case DType::q4_1:
+        case DType::q4_k:
+        case DType::iq4_nl:
+        case DType::q3_k:
+        case DType::q2_k:
             return 0.8;
     }
     return 0;
@@ -86,7 +96,7 @@ std::function<int()> add_convert(CLI::App& app) {
     add_model_argument(app, options->input);
     app.add_option("OUT", options->destination, "The GGUF file to write")->required();
     app.add_option("--dtype", options->dtype,
-                   "Type of the matrices: f32, f16, bf16, q8_0, q4_0; default: as stored")
+                   "Type of the matrices: " + dtype_names() + "; default: as stored")
         ->type_name("TYPE");
     app.add_flag(
         "--verify", options->verify,

@@ -1,0 +1,77 @@
+// iq4_nl: 16 levels that lie closer together near zero, and the search for the scale that fits them best.
+#include "kernels/quant_convert.h"
+
+namespace tinyllm {
+namespace {
+
+constexpr int kTries = 7;  // scales tried to each side
+
+/// The level nearest to x; of two equally near the upper one.
+int nearest_level(float x) {
+    // The first level above x.
+    const int above = static_cast<int>(std::upper_bound(kIq4Values, kIq4Values + 16, x) - kIq4Values);
+    if (above == 0) return 0;
+    if (above == 16) return 15;
+    const auto low = static_cast<float>(kIq4Values[above - 1]), high = static_cast<float>(kIq4Values[above]);
+    return x - low < high - x ? above - 1 : above;
+}
+
+/// Weighted least squares of x on the levels chosen with 1/d = `inverse`; the weight of an element is its
+/// square.
+struct LevelFit {
+    float product = 0, square = 0;
+};
+
+LevelFit fit_levels(const float* x, float inverse) {
+    LevelFit sums;
+    for (int i = 0; i < kQuantBlock; ++i) {
+        const auto q = static_cast<float>(kIq4Values[nearest_level(inverse * x[i])]);
+        const float weight = x[i] * x[i];
+        sums.product += weight * q * x[i];
+        sums.square += weight * q * q;
+    }
+    return sums;
+}
+
+float best_scale(const float* x) {
+    const float extreme = largest(x, kQuantBlock);
+    if (std::fabs(extreme) < kNoMagnitude) return 0;
+    const float lowest = kIq4Values[0];
+    LevelFit sums = fit_levels(x, 1.0f / (-extreme / lowest));
+    float d = sums.product / sums.square;
+    float best = d * sums.product;
+    for (int i = -kTries; i <= kTries; ++i) {
+        sums = fit_levels(x, (static_cast<float>(i) + lowest) / extreme);
+        if (sums.square > 0 && sums.product * sums.product > best * sums.square) {
+            d = sums.product / sums.square;
+            best = d * sums.product;
+        }
+    }
+    return d;
+}
+
+void pack_iq4_nl(const float* x, BlockIQ4_NL& block) {
+    const float d = best_scale(x);
+    const float inverse = d != 0 ? 1.0f / d : 0.0f;
+    block.d = f32_to_f16(d);
+    for (int i = 0; i < kQuantBlock / 2; ++i) {
+        const int low = nearest_level(inverse * x[i]);
+        const int high = nearest_level(inverse * x[i + kQuantBlock / 2]);
+        block.q[i] = static_cast<std::uint8_t>(low | high << 4);
+    }
+}
+
+void unpack_iq4_nl(const BlockIQ4_NL& block, float* to) {
+    const float d = f16_to_f32(block.d);
+    for (int i = 0; i < kQuantBlock / 2; ++i) {
+        to[i] = d * static_cast<float>(kIq4Values[block.q[i] & 15]);
+        to[i + kQuantBlock / 2] = d * static_cast<float>(kIq4Values[block.q[i] >> 4]);
+    }
+}
+
+}  // namespace
+
+const Conversions kIq4_NL{blocks_to_f32<BlockIQ4_NL, kQuantBlock, unpack_iq4_nl>,
+                          blocks_from_f32<BlockIQ4_NL, kQuantBlock, pack_iq4_nl>};
+
+}  // namespace tinyllm

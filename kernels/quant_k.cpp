@@ -1,0 +1,290 @@
+// The K types' bytes: how scales, levels and their high bits lie in a super-block of 256, read and written.
+// quant_search.h finds the scales.
+#include "kernels/quant_convert.h"
+#include "kernels/quant_search.h"
+
+namespace tinyllm {
+namespace {
+
+/// Levels of one super-block, one to a byte.
+using Levels = std::uint8_t[kSuperBlock];
+
+/// Two bits each, four to a byte: those of 32 elements, of the next 32, … in turn, the first 128 elements
+/// before the others.
+void put_pairs(const Levels& u, std::uint8_t* q) {
+    for (int i = 0; i < kSuperBlock; ++i) {
+        std::uint8_t& byte = q[i / 128 * 32 + i % 32];
+        byte = static_cast<std::uint8_t>(byte | (u[i] & 3) << (i % 128 / 32 * 2));
+    }
+}
+
+int pair_at(const std::uint8_t* q, int i) {
+    return q[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+}
+
+/// Four bits each: of 64 elements the first 32 are the low nibbles.
+void put_nibbles_64(const Levels& u, std::uint8_t* q) {
+    for (int i = 0; i < kSuperBlock; ++i) {
+        std::uint8_t& byte = q[i / 64 * 32 + i % 32];
+        byte = static_cast<std::uint8_t>(byte | (u[i] & 15) << (i % 64 / 32 * 4));
+    }
+}
+
+int nibble_64(const std::uint8_t* q, int i) {
+    return q[i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
+}
+
+/// One bit each: byte i % 32, bit i / 32.
+void put_bit(const Levels& u, int bit, std::uint8_t* high) {
+    for (int i = 0; i < kSuperBlock; ++i) {
+        high[i % 32] = static_cast<std::uint8_t>(high[i % 32] | (u[i] >> bit & 1) << (i / 32));
+    }
+}
+
+int bit_at(const std::uint8_t* high, int i) {
+    return high[i % 32] >> (i / 32) & 1;
+}
+
+/// The nearest levels under the scale and minimum as they are stored.
+void choose_levels(const float* x, int n, float scale, float minimum, int low, int high, std::uint8_t* u) {
+    for (int i = 0; i < n; ++i) {
+        u[i] =
+            static_cast<std::uint8_t>(std::clamp(nearest_integer((x[i] + minimum) / scale), low, high) - low);
+    }
+}
+
+// ------------------------------------------------------------
+// q2_K
+
+void pack_q2_k(const float* x, BlockQ2_K& block) {
+    Levels u;
+    Affine found[16];
+    float most_scale = 0, most_minimum = 0;
+    for (int s = 0; s < 16; ++s) {
+        float weights[16];
+        for (int i = 0; i < 16; ++i) weights[i] = std::fabs(x[16 * s + i]);
+        found[s] = search_affine(x + 16 * s, weights, 16, {3, -0.5f, 15, true}, u + 16 * s);
+        most_scale = std::max(most_scale, found[s].scale);
+        most_minimum = std::max(most_minimum, found[s].minimum);
+    }
+    const float by_scale = most_scale > 0 ? 15.0f / most_scale : 0.0f;
+    const float by_minimum = most_minimum > 0 ? 15.0f / most_minimum : 0.0f;
+    block.d = f32_to_f16(most_scale / 15.0f);
+    block.dmin = f32_to_f16(most_minimum / 15.0f);
+    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    for (int s = 0; s < 16; ++s) {
+        const int scale = nearest_integer(by_scale * found[s].scale);
+        const int minimum = nearest_integer(by_minimum * found[s].minimum);
+        block.scales[s] = static_cast<std::uint8_t>(scale | minimum << 4);
+        const float step = d * static_cast<float>(block.scales[s] & 15);
+        if (step == 0) continue;
+        const float down = dmin * static_cast<float>(block.scales[s] >> 4);
+        choose_levels(x + 16 * s, 16, step, down, 0, 3, u + 16 * s);
+    }
+    put_pairs(u, block.q);
+}
+
+void unpack_q2_k(const BlockQ2_K& block, float* to) {
+    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    for (int s = 0; s < 16; ++s) {
+        const float step = d * static_cast<float>(block.scales[s] & 15);
+        const float down = dmin * static_cast<float>(block.scales[s] >> 4);
+        for (int i = 16 * s; i < 16 * s + 16; ++i) {
+            to[i] = step * static_cast<float>(pair_at(block.q, i)) - down;
+        }
+    }
+}
+
+// ------------------------------------------------------------
+// q3_K
+
+/// 16 scales of 6 bits: byte s % 8 has the low four, those from the eighth on in its upper half;
+/// byte 8 + s % 4 the high two.
+void put_scale_q3(int s, int scale, std::uint8_t* scales) {
+    scales[s % 8] = static_cast<std::uint8_t>(scales[s % 8] | (scale & 15) << (s / 8 * 4));
+    scales[8 + s % 4] = static_cast<std::uint8_t>(scales[8 + s % 4] | (scale >> 4) << (s / 4 * 2));
+}
+
+int scale_q3(int s, const std::uint8_t* scales) {
+    return (scales[s % 8] >> (s / 8 * 4) & 15) | (scales[8 + s % 4] >> (s / 4 * 2) & 3) << 4;
+}
+
+void pack_q3_k(const float* x, BlockQ3_K& block) {
+    Levels u;
+    float found[16];
+    for (int s = 0; s < 16; ++s) found[s] = search_by_element(x + 16 * s, 4, u + 16 * s);
+    const float extreme = largest(found, 16);
+    float inverse = 0;
+    if (extreme != 0) {
+        inverse = -32.0f / extreme;
+        block.d = f32_to_f16(1.0f / inverse);
+    }
+    const float d = f16_to_f32(block.d);
+    for (int s = 0; s < 16; ++s) {
+        int scale = 0;
+        if (extreme != 0) {
+            const int rounded = std::clamp(nearest_integer(inverse * found[s]), -32, 31);
+            put_scale_q3(s, rounded + 32, block.scales);
+            scale = rounded;
+        }
+        const float step = d * static_cast<float>(scale);
+        if (step != 0) choose_levels(x + 16 * s, 16, step, 0, -4, 3, u + 16 * s);
+    }
+    put_pairs(u, block.q);
+    put_bit(u, 2, block.high);
+}
+
+void unpack_q3_k(const BlockQ3_K& block, float* to) {
+    const float d = f16_to_f32(block.d);
+    for (int s = 0; s < 16; ++s) {
+        const float step = d * static_cast<float>(scale_q3(s, block.scales) - 32);
+        for (int i = 16 * s; i < 16 * s + 16; ++i) {
+            const int u = pair_at(block.q, i) | bit_at(block.high, i) << 2;
+            to[i] = step * static_cast<float>(u - 4);
+        }
+    }
+}
+
+// ------------------------------------------------------------
+// q4_K and q5_K
+
+/// 8 scales and 8 minima of 6 bits. The first four of each have a byte of their own, whose upper two bits are
+/// the upper two of the later ones; of those the low four share a byte.
+void put_scale_and_minimum(int s, int scale, int minimum, std::uint8_t* scales) {
+    if (s < 4) {
+        scales[s] = static_cast<std::uint8_t>(scale);
+        scales[s + 4] = static_cast<std::uint8_t>(minimum);
+        return;
+    }
+    scales[s + 4] = static_cast<std::uint8_t>((scale & 15) | (minimum & 15) << 4);
+    scales[s - 4] = static_cast<std::uint8_t>(scales[s - 4] | (scale >> 4) << 6);
+    scales[s] = static_cast<std::uint8_t>(scales[s] | (minimum >> 4) << 6);
+}
+
+struct ScaleAndMinimum {
+    int scale, minimum;
+};
+
+ScaleAndMinimum scale_and_minimum(int s, const std::uint8_t* scales) {
+    if (s < 4) return {scales[s] & 63, scales[s + 4] & 63};
+    return {(scales[s + 4] & 15) | scales[s - 4] >> 6 << 4, scales[s + 4] >> 4 | scales[s] >> 6 << 4};
+}
+
+/// The nearest integer as a byte, at most 63; a negative one is a large byte.
+int six_bits(float x) {
+    return std::min(63, static_cast<int>(static_cast<std::uint8_t>(nearest_integer(x))));
+}
+
+/// Scales, minima and levels of what q4_K and q5_K share.
+template <typename Block>
+void choose_affine(const float* x, const AffineSearch& how, Block& block, Levels& u) {
+    Affine found[8];
+    float most_scale = 0, most_minimum = 0;
+    for (int s = 0; s < 8; ++s) {
+        const float* part = x + 32 * s;
+        float squares = 0;
+        for (int i = 0; i < 32; ++i) squares += part[i] * part[i];
+        const float average = std::sqrt(squares / 32);
+        float weights[32];
+        for (int i = 0; i < 32; ++i) weights[i] = average + std::fabs(part[i]);
+        found[s] = search_affine(part, weights, 32, how, u + 32 * s);
+        most_scale = std::max(most_scale, found[s].scale);
+        most_minimum = std::max(most_minimum, found[s].minimum);
+    }
+    const float by_scale = most_scale > 0 ? 63.0f / most_scale : 0.0f;
+    const float by_minimum = most_minimum > 0 ? 63.0f / most_minimum : 0.0f;
+    block.d = f32_to_f16(most_scale / 63.0f);
+    block.dmin = f32_to_f16(most_minimum / 63.0f);
+    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    for (int s = 0; s < 8; ++s) {
+        const int scale = six_bits(by_scale * found[s].scale);
+        const int minimum = six_bits(by_minimum * found[s].minimum);
+        put_scale_and_minimum(s, scale, minimum, block.scales);
+        const float step = d * static_cast<float>(scale);
+        if (step == 0) continue;
+        choose_levels(x + 32 * s, 32, step, dmin * static_cast<float>(minimum), 0, how.top, u + 32 * s);
+    }
+}
+
+template <typename Block, typename LevelAt>
+void unpack_affine(const Block& block, float* to, const LevelAt& level_at) {
+    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    for (int s = 0; s < 8; ++s) {
+        const auto [scale, minimum] = scale_and_minimum(s, block.scales);
+        const float step = d * static_cast<float>(scale);
+        const float down = dmin * static_cast<float>(minimum);
+        for (int i = 32 * s; i < 32 * s + 32; ++i) to[i] = step * static_cast<float>(level_at(i)) - down;
+    }
+}
+
+void pack_q4_k(const float* x, BlockQ4_K& block) {
+    Levels u;
+    choose_affine(x, {15, -1.0f, 20, false}, block, u);
+    put_nibbles_64(u, block.q);
+}
+
+void unpack_q4_k(const BlockQ4_K& block, float* to) {
+    unpack_affine(block, to, [&](int i) { return nibble_64(block.q, i); });
+}
+
+void pack_q5_k(const float* x, BlockQ5_K& block) {
+    Levels u;
+    choose_affine(x, {31, -0.5f, 15, false}, block, u);
+    put_nibbles_64(u, block.q);
+    put_bit(u, 4, block.high);
+}
+
+void unpack_q5_k(const BlockQ5_K& block, float* to) {
+    unpack_affine(block, to, [&](int i) { return nibble_64(block.q, i) | bit_at(block.high, i) << 4; });
+}
+
+// ------------------------------------------------------------
+// q6_K
+
+void pack_q6_k(const float* x, BlockQ6_K& block) {
+    Levels u;
+    float found[16];
+    for (int s = 0; s < 16; ++s) found[s] = search_symmetric(x + 16 * s, 32, u + 16 * s);
+    const float extreme = largest(found, 16);
+    if (std::fabs(extreme) < kNoMagnitude) return;  // all bytes zero
+    const float inverse = -128.0f / extreme;
+    block.d = f32_to_f16(1.0f / inverse);
+    const float d = f16_to_f32(block.d);
+    for (int s = 0; s < 16; ++s) {
+        block.scales[s] = static_cast<std::int8_t>(std::min(127, nearest_integer(inverse * found[s])));
+        const float step = d * static_cast<float>(block.scales[s]);
+        if (step != 0) choose_levels(x + 16 * s, 16, step, 0, -32, 31, u + 16 * s);
+    }
+    // Low nibbles: of 128 elements the first 64 are the low halves of 64 bytes.
+    for (int i = 0; i < kSuperBlock; ++i) {
+        std::uint8_t& low = block.q[i / 128 * 64 + i % 64];
+        low = static_cast<std::uint8_t>(low | (u[i] & 15) << (i % 128 / 64 * 4));
+        u[i] = static_cast<std::uint8_t>(u[i] >> 4);
+    }
+    put_pairs(u, block.high);
+}
+
+void unpack_q6_k(const BlockQ6_K& block, float* to) {
+    const float d = f16_to_f32(block.d);
+    for (int s = 0; s < 16; ++s) {
+        const float step = d * static_cast<float>(block.scales[s]);
+        for (int i = 16 * s; i < 16 * s + 16; ++i) {
+            const int low = block.q[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
+            to[i] = step * static_cast<float>((low | pair_at(block.high, i) << 4) - 32);
+        }
+    }
+}
+
+template <typename Block, void (*unpack)(const Block&, float*), void (*pack)(const float*, Block&)>
+constexpr Conversions kSuper{blocks_to_f32<Block, kSuperBlock, unpack>,
+                             blocks_from_f32<Block, kSuperBlock, pack>};
+
+}  // namespace
+
+const Conversions kQ2_K = kSuper<BlockQ2_K, unpack_q2_k, pack_q2_k>;
+const Conversions kQ3_K = kSuper<BlockQ3_K, unpack_q3_k, pack_q3_k>;
+const Conversions kQ4_K = kSuper<BlockQ4_K, unpack_q4_k, pack_q4_k>;
+const Conversions kQ5_K = kSuper<BlockQ5_K, unpack_q5_k, pack_q5_k>;
+const Conversions kQ6_K = kSuper<BlockQ6_K, unpack_q6_k, pack_q6_k>;
+
+}  // namespace tinyllm

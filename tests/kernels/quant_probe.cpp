@@ -1,0 +1,32 @@
+// Converts for ggml_blocks_test.py, from standard input to standard output:
+//   quant_probe TYPE q    f32 numbers to the blocks that hold them
+//   quant_probe TYPE d    blocks to f32 numbers
+#include <cstdio>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "kernels/quant.h"
+
+int main(int argc, char** argv) {
+    using namespace tinyllm;
+    const auto known = argc == 3 ? dtype_from_name(argv[1]) : std::nullopt;
+    if (!known) return 2;
+    const TypeTraits& type = traits(*known);
+    const bool quantize = argv[2] == std::string("q");
+    std::vector<char> in;
+    char part[4096];
+    while (const std::size_t n = std::fread(part, 1, std::size(part), stdin)) {
+        in.insert(in.end(), part, part + n);
+    }
+    const std::size_t numbers_bytes = static_cast<std::size_t>(type.block) * sizeof(float);
+    const std::size_t blocks = in.size() / (quantize ? numbers_bytes : type.block_bytes);
+    const std::int64_t n = static_cast<std::int64_t>(blocks) * type.block;
+    std::vector<char> out(blocks * (quantize ? type.block_bytes : numbers_bytes));
+    if (quantize) {
+        type.from_f32(reinterpret_cast<const float*>(in.data()), out.data(), n);
+    } else {
+        type.to_f32(in.data(), reinterpret_cast<float*>(out.data()), n);
+    }
+    return std::fwrite(out.data(), 1, out.size(), stdout) == out.size() ? 0 : 1;
+}

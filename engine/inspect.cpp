@@ -10,7 +10,7 @@
 #include "engine/hf_folder.h"
 #include "engine/kv_cache.h"
 #include "engine/model_source.h"
-#include "kernels/backend.h"
+#include "kernels/packed_type.h"
 
 namespace tinyllm {
 namespace {
@@ -50,7 +50,28 @@ std::string tokenizer_kind(const ModelSource& source, const std::string& path) {
     return "";
 }
 
+/// Bytes of a tensor once it is loaded. Vectors count as stored.
+std::int64_t loaded_bytes(const TensorInfo& tensor, const ModelOptions& options) {
+    if (tensor.shape.size() != 2) return tensor.bytes;
+    DType type = tensor.type;
+    if (options.type) {
+        type = tensor.shape[1] % dtype_block(*options.type) == 0 ? *options.type : DType::f16;
+    }
+    if (options.device != "ref") {
+        type = packed_type(type, options.exact ? Precision::exact : Precision::fast);
+    }
+    return tensor.shape[0] * static_cast<std::int64_t>(row_bytes(type, tensor.shape[1]));
+}
+
 }  // namespace
+
+std::int64_t decode_bytes(const ModelFacts& facts, const ModelOptions& options) {
+    std::int64_t bytes = 0;
+    for (const TensorInfo& tensor : facts.tensors) {
+        if (tensor.read_each_step) bytes += loaded_bytes(tensor, options);
+    }
+    return bytes;
+}
 
 ModelFacts inspect_model(const std::string& path) {
     const ModelSource source = open_model_source(path);
@@ -64,7 +85,7 @@ ModelFacts inspect_model(const std::string& path) {
         if (name.empty() || !names.insert(name).second) continue;
         const std::int64_t n = elements(tensor.shape);
         const auto bytes = static_cast<std::int64_t>(tensor.data.size());
-        facts.tensors.push_back({tensor.name, tensor.shape, tensor.type, bytes});
+
         info.parameters += n;
         info.weight_bytes += bytes;
         by_type[tensor.type] += n;
@@ -72,7 +93,8 @@ ModelFacts inspect_model(const std::string& path) {
             name == "position_embd.weight" || (name == "token_embd.weight" && !config.tied_head);
         const bool once_per_context = name.starts_with("enc.") || name.find("cross_attn_k") != name.npos ||
                                       name.find("cross_attn_v") != name.npos;
-        if (!row_only && !once_per_context) facts.decode_bytes += bytes;
+        facts.tensors.push_back(
+            {tensor.name, tensor.shape, tensor.type, bytes, !row_only && !once_per_context});
     }
     info.path = path;
     info.architecture = source.architecture->name;
@@ -103,13 +125,7 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
                          std::int64_t positions) {
     const ModelInfo& info = facts.info;
     MemoryUse use;
-    for (const TensorInfo& tensor : facts.tensors) {
-        const bool rounded =
-            options.type && tensor.shape.size() == 2 && tensor.shape[1] % dtype_block(*options.type) == 0;
-        use.weights +=
-            rounded ? tensor.shape[0] * static_cast<std::int64_t>(row_bytes(*options.type, tensor.shape[1]))
-                    : tensor.bytes;
-    }
+    for (const TensorInfo& tensor : facts.tensors) use.weights += loaded_bytes(tensor, options);
     const DType cache = options.exact ? DType::f32 : DType::f16;
     // A decoder behind an encoder also keeps what it reads of the context.
     const std::int64_t blocks = (positions + kKvBlock - 1) / kKvBlock * (info.encoder_decoder ? 2 : 1);

@@ -34,7 +34,7 @@ double standard_deviation(const std::vector<double>& values);
 /// Linear between neighbours, as numpy's default; `share` in [0, 1].
 double quantile(std::vector<double> values, double share);
 
-/// Bytes a decode step reads: `decode_bytes` of weights (ModelFacts), and the cache at the mean position of
+/// Bytes a decode step reads: `decode_bytes` of weights (inspect.h), and the cache at the mean position of
 /// the test.
 double bytes_per_token(const ModelInfo& model, std::int64_t decode_bytes, const SessionOptions& options,
                        bool exact, const BenchTest& test);

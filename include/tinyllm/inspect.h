@@ -16,7 +16,8 @@ struct TensorInfo {
     std::string name;                 ///< as the file spells it
     std::vector<std::int64_t> shape;  ///< outermost first
     DType type = DType::f32;
-    std::int64_t bytes = 0;
+    std::int64_t bytes = 0;      ///< in the file
+    bool read_each_step = true;  ///< false: a decode step reads a row of it at most
 };
 
 struct ModelFacts {
@@ -25,8 +26,6 @@ struct ModelFacts {
     std::string
         tokenizer;  ///< "gpt2, pre-tokenizer llama-bpe" (GGUF's words), "tokenizer.json: BPE"; empty: none
     std::vector<TensorInfo> tensors;  ///< those that belong to the model, in file order
-    std::int64_t decode_bytes =
-        0;  ///< weights that one decode step reads: tables of which it reads a row are left out
     double bits_per_weight = 0;
 };
 
@@ -37,5 +36,8 @@ TINYLLM_API ModelFacts inspect_model(const std::string& path);
 /// Error(unsupported) for a cache type that the model's heads cannot be kept as.
 TINYLLM_API MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options,
                                      const SessionOptions& session, std::int64_t positions);
+
+/// Bytes of weights, as a model loaded with `options` holds them, that one decode step reads.
+TINYLLM_API std::int64_t decode_bytes(const ModelFacts& facts, const ModelOptions& options);
 
 }  // namespace tinyllm

@@ -178,6 +178,7 @@ int bench(BenchOptions& options) {
         for (const auto& v_type : v_types)
             predict_memory(facts, options.model.load, {.context = 0, .k_type = k_type, .v_type = v_type}, 1);
     }
+    const std::int64_t weight_bytes = decode_bytes(facts, options.model.load);
     std::vector<Json> rows;
     for (int threads : options.threads) {
         options.model.load.threads = threads;
@@ -190,7 +191,7 @@ int bench(BenchOptions& options) {
                 const SessionOptions session_options{
                     .context = options.model.session.context, .k_type = k_type, .v_type = v_type};
                 Session session(model, session_options);
-                const Setting setting{*model, session_options, facts.decode_bytes, bandwidth};
+                const Setting setting{*model, session_options, weight_bytes, bandwidth};
                 for (const BenchTest& test : tests) {
                     detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
                     // First the run: what memory it took is known behind it.

@@ -125,7 +125,7 @@ std::vector<TensorJob> jobs_of_gguf(const ModelSource& source) {
     return jobs;
 }
 
-void choose_type(TensorJob& job, TypeRules& rules) {
+void choose_type(TensorJob& job, TypeRules& rules, bool fallback) {
     const TensorView& tensor = *job.request.tensor;
     TensorReport& report = job.report;
     report.from = tensor.type;
@@ -134,7 +134,8 @@ void choose_type(TensorJob& job, TypeRules& rules) {
         const std::optional<DType> asked = rules.asked_for(report.name);
         report.to = tensor.type;
         if (asked)
-            report.to = weight_type(report.name, *asked, tensor.type, report.shape.back(), &report.note);
+            report.to =
+                weight_type(report.name, *asked, tensor.type, report.shape.back(), fallback, &report.note);
     }
     job.request.to = report.to;
     const std::int64_t cols = report.shape.empty() ? 1 : report.shape.back();
@@ -195,7 +196,7 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
     const bool from_folder = source.form == FileForm::hugging_face;
     std::vector<TensorJob> jobs = from_folder ? jobs_of_folder(source) : jobs_of_gguf(source);
     TypeRules rules(options);
-    for (TensorJob& job : jobs) choose_type(job, rules);
+    for (TensorJob& job : jobs) choose_type(job, rules, options.fallback);
     rules.check_all_used();
 
     ConvertReport report;

@@ -56,20 +56,40 @@ std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
     return out;
 }
 
+// What llama.cpp's quantizer takes for rows that are no multiple of 256: a type with blocks of 32, if need
+// be a larger one.
+DType narrower_block(DType type) {
+    switch (type) {
+        case DType::q2_k:
+        case DType::q3_k:
+            return DType::q4_0;
+        case DType::q4_k:
+            return DType::q5_0;
+        case DType::q5_k:
+            return DType::q5_1;
+        case DType::q6_k:
+            return DType::q8_0;
+        default:
+            return type;
+    }
+}
+
 }  // namespace
 
-DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols,
+DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols, bool fallback,
                   std::string* note) {
     if (gguf_name == "position_embd.weight" || gguf_name.ends_with("attn_rel_b.weight")) {
         if (note && stored != asked) *note = fmt::format("a table of positions stays {}", dtype_name(stored));
         return stored;
     }
     if (cols % dtype_block(asked) == 0) return asked;
+    DType instead = fallback ? narrower_block(asked) : DType::f16;
+    if (cols % dtype_block(instead) != 0) instead = DType::f16;
     if (note) {
-        *note = fmt::format("{} columns are no multiple of {}'s block of {}: f16", cols, dtype_name(asked),
-                            dtype_block(asked));
+        *note = fmt::format("{} columns are no multiple of {}'s block of {}: {}", cols, dtype_name(asked),
+                            dtype_block(asked), dtype_name(instead));
     }
-    return DType::f16;
+    return instead;
 }
 
 std::vector<float> to_f32(const TensorView& tensor) {
@@ -156,7 +176,7 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
         if (order) raw.row_order = order(config_);
         std::string note;
         const DType type =
-            type_ && !keep_type ? weight_type(name, *type_, view.type, cols, &note) : view.type;
+            type_ && !keep_type ? weight_type(name, *type_, view.type, cols, false, &note) : view.type;
         if (!note.empty()) totals_.notes.push_back(fmt::format("{}: {}", name, note));
         if (type != view.type) {
             std::vector<std::byte>& rounded = converted[raws.size()];

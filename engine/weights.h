@@ -91,9 +91,10 @@ class WeightLoader {
 };
 
 /// The type a 2-D weight of `cols` inputs gets when `asked` for: `asked`, or f16 where its block does not
-/// divide `cols`, or `stored` for tables of positions, which llama.cpp never quantizes. Says why in `note`
-/// when it is not `asked`.
-DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols,
+/// divide `cols` (with `fallback` a K type is first replaced as by llama.cpp: ConvertOptions::fallback), or
+/// `stored` for tables of positions, which llama.cpp never quantizes. Says why in `note` when it is not
+/// `asked`.
+DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols, bool fallback,
                   std::string* note);
 
 /// The values of a plain or quantized tensor, in stored order.

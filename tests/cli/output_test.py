@@ -49,6 +49,25 @@ class OutputTest(harness.CommandTest):
         table = self.output(*words).decode().splitlines()
         self.assertEqual([int(line.split()[0]) for line in table[1:]], tokens)
 
+    def test_quantize_tells_type_bits_and_error_of_each_tensor(self):
+        out = self.path("quantized.gguf")
+        for flags, kind, bits in ((["--type", "q5_1"], "q5_1", 6), (["--type", "iq4_nl"], "iq4_nl", 4.5), (["--type", "q4_k"], "f16", 16),
+                                  (["--type", "q4_k", "--fallback"], "q5_0", 5.5), (["--type", "q6_k", "--fallback"], "q8_0", 8.5)):
+            report = self.json("quantize", self.gguf, out, *flags, "--json")
+            by_name = {row["tensor"]: row for row in report["tensors"]}
+            up = by_name["blk.0.ffn_up.weight"]
+            self.assertEqual((up["from"], up["type"], up["bits_per_weight"]), ("f32", kind, bits))
+            self.assertTrue(0 < up["rms_error"] < 0.1, up)
+            self.assertEqual(by_name["blk.0.ffn_norm.weight"]["rms_error"], 0)
+            self.assertEqual(up["note"] is None, kind == flags[1])
+            self.assertEqual(report["bytes"], os.path.getsize(out))
+            rows = {row["name"]: row for row in self.json("info", out, "--tensors", "--json")["tensors"]}
+            self.assertEqual(rows["blk.0.ffn_up.weight"]["type"], kind)
+            self.assertEqual(len(self.json("run", out, "a", "-n", "2", "--ignore-eos", "--json")["tokens"]), 2)
+        table = self.output("quantize", self.gguf, "--dry-run", "--type", "q4_1").decode()
+        self.assertIn("bits/weight", table)
+        self.assertIn("rms error", table)
+
     def test_output_file(self):
         target = self.path("out.json")
         self.assertEqual(self.output("tokenize", self.model, "abc", "--json", "-o", target), b"")

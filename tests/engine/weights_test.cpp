@@ -231,6 +231,26 @@ TEST(Weights, NonFiniteScalesOfQuantizedWeightsAreNamed) {
     }
 }
 
+TEST(Weights, RowsThatFitNoKBlockGetTheSubstituteAskedFor) {
+    const auto chosen = [](DType asked, std::int64_t cols, bool fallback) {
+        std::string note;
+        const DType type = weight_type("blk.0.ffn_up.weight", asked, DType::f32, cols, fallback, &note);
+        EXPECT_EQ(note.empty(), type == asked) << note;
+        return type;
+    };
+    const std::pair<DType, DType> substitutes[] = {{DType::q2_k, DType::q4_0}, {DType::q3_k, DType::q4_0},
+                                                   {DType::q4_k, DType::q5_0}, {DType::q5_k, DType::q5_1},
+                                                   {DType::q6_k, DType::q8_0}, {DType::q5_0, DType::f16}};
+    for (const auto& [asked, instead] : substitutes) {
+        EXPECT_EQ(chosen(asked, 768, true), asked);
+        EXPECT_EQ(chosen(asked, 576, true), dtype_block(asked) == 256 ? instead : asked);
+        EXPECT_EQ(chosen(asked, 576, false), dtype_block(asked) == 256 ? DType::f16 : asked);
+        EXPECT_EQ(chosen(asked, 50, true), DType::f16);
+        EXPECT_EQ(chosen(asked, 50, false), DType::f16);
+    }
+    EXPECT_EQ(weight_type("position_embd.weight", DType::q4_k, DType::f16, 576, true, nullptr), DType::f16);
+}
+
 TEST(Architecture, NamesOfLayersAreReadStrictly) {
     const Architecture& gpt2 = *find_architecture_by_name("gpt2");
     EXPECT_EQ(match_hf_name(gpt2, "transformer.h.11.ln_1.weight").layer, 11);

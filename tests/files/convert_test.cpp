@@ -7,6 +7,7 @@
 
 #include "engine/gguf.h"
 #include "files/toy_model.h"
+#include "tinyllm/inspect.h"
 #include "tinyllm/model.h"
 #include "tinyllm/session.h"
 
@@ -73,6 +74,85 @@ TEST_F(Convert, LosesNoMoreThanTheTypeDoes) {
         convert(type);
         EXPECT_LE(difference(before, logits_of(out_)), bound) << dtype_name(type);
     }
+}
+
+TEST_F(Convert, EveryQuantizedTypeLosesAboutWhatItsBitsSay) {
+    toy_llama(DType::f32, true, 256).write(folder_);
+    // Of uniform numbers about one step divided by all steps.
+    const std::pair<DType, double> errors[] = {
+        {DType::q8_0, 0.0045}, {DType::q6_k, 0.015}, {DType::q5_1, 0.03}, {DType::q5_k, 0.03},
+        {DType::q5_0, 0.035},  {DType::q4_1, 0.07},  {DType::q4_k, 0.07}, {DType::iq4_nl, 0.08},
+        {DType::q4_0, 0.07},   {DType::q3_k, 0.14},  {DType::q2_k, 0.28}};
+    const std::vector<float> before = logits_of(folder_.path());
+    for (const auto& [type, error] : errors) {
+        const ConvertReport report = convert(type);
+        const TensorReport& up = report_of(report, "blk.0.ffn_up.weight");
+        EXPECT_EQ(up.to, type);
+        EXPECT_EQ(up.bits_per_weight, 8.0 * static_cast<double>(row_bytes(type, 256)) / 256)
+            << dtype_name(type);
+        EXPECT_LT(up.rms_error, error) << dtype_name(type);
+        EXPECT_GT(up.rms_error, error / 2) << dtype_name(type);
+        const std::vector<float> rounded = logits_of(out_);
+        EXPECT_GT(difference(before, rounded), error / 2) << dtype_name(type);
+        ConvertOptions widen;
+        widen.type = DType::f32;
+        convert_to_gguf(out_, folder_ / "twin.gguf", widen);
+        EXPECT_EQ(logits_of(folder_ / "twin.gguf"), rounded) << dtype_name(type);
+    }
+}
+
+TEST_F(Convert, RowsThatFitNoKBlockGetASubstituteIfAsked) {
+    toy_llama(DType::f32, true, 256).write(folder_);
+    ConvertOptions options;
+    options.type = DType::q4_k;
+    for (const bool fallback : {false, true}) {
+        options.fallback = fallback;
+        const ConvertReport report = convert_to_gguf(folder_.path(), out_, options);
+        EXPECT_EQ(report_of(report, "blk.0.ffn_up.weight").to, DType::q4_k);    // 256 columns
+        const TensorReport& down = report_of(report, "blk.0.ffn_down.weight");  // 96 columns
+        EXPECT_EQ(down.to, fallback ? DType::q5_0 : DType::f16);
+        EXPECT_NE(down.note.find("96 columns"), down.note.npos) << down.note;
+        EXPECT_NE(down.note.find(dtype_name(down.to)), down.note.npos) << down.note;
+        EXPECT_EQ(GgufFile(out_).integer("general.file_type"), 14);
+        EXPECT_EQ(inspect_model(out_).info.main_type, DType::q4_k);
+    }
+}
+
+TEST_F(Convert, InspectionCountsTypesAsLoadingPacksThem) {
+    toy_llama(DType::f32, true, 256).write(folder_);
+    const auto load = [&](const ModelOptions& options) {
+        const ModelFacts facts = inspect_model(out_);
+        const std::int64_t loaded = Model::load(out_, options)->info().weight_bytes;
+        const std::int64_t predicted = predict_memory(facts, options, {}, 8).weights;
+        EXPECT_LE(predicted, loaded);
+        EXPECT_GE(predicted, loaded * 0.99);                 // panels are padded
+        EXPECT_EQ(predicted, decode_bytes(facts, options));  // a decode step reads the tied head whole
+        return predicted;
+    };
+    ModelOptions fast, exact, rounded;
+    exact.exact = true;
+    rounded.type = DType::q8_0;
+    fast.tokenizer = exact.tokenizer = rounded.tokenizer = false;
+    convert();
+    const std::int64_t f32 = load(fast);
+    convert(DType::f16);
+    const std::int64_t f16 = load(fast);
+    convert(DType::q8_0);
+    const std::int64_t q8 = load(fast);
+    EXPECT_EQ(load(exact), q8);
+    for (const DType type : {DType::iq4_nl, DType::q5_0}) {
+        convert(type);
+        EXPECT_EQ(load(fast), q8) << dtype_name(type);
+        EXPECT_EQ(load(exact), q8) << dtype_name(type);
+    }
+    for (const DType type : {DType::q4_1, DType::q5_1}) {
+        convert(type);
+        EXPECT_EQ(load(fast), q8) << dtype_name(type);
+        EXPECT_EQ(load(exact), f32) << dtype_name(type);
+        EXPECT_EQ(load(rounded), q8) << dtype_name(type);
+    }
+    convert(DType::q6_k);
+    EXPECT_EQ(load(fast), f16);
 }
 
 TEST_F(Convert, ReportsTypesSizesAndErrors) {

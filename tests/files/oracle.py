@@ -46,13 +46,9 @@ def check(condition: bool, what: str) -> None:
     print("ok:", what)
 
 
-def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Small random models with a byte-level BPE tokenizer, as transformers saves them."""
-    import torch
+def byte_level_tokenizer():
+    """BPE over bytes with a few merges; <|endoftext|> is its special token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import (BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM,
-                              LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, StableLmConfig,
-                              StableLmForCausalLM)
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -60,6 +56,17 @@ def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=["<|endoftext|>"],
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     tokenizer.train_from_iterator(["the cat sat on the mat and then the dog ran"] * 20, trainer)
+    return tokenizer
+
+
+def save_transformers_models(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Small random models with a byte-level BPE tokenizer, as transformers saves them."""
+    import torch
+    from transformers import (BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM,
+                              LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, StableLmConfig,
+                              StableLmForCausalLM)
+
+    tokenizer = byte_level_tokenizer()
     n = (tokenizer.get_vocab_size() + 31) // 32 * 32  # rows beyond the vocabulary, as padded checkpoints have
     end = tokenizer.token_to_id("<|endoftext|>")
     ids = {"bos_token_id": end, "eos_token_id": end}

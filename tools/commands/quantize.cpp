@@ -17,6 +17,7 @@ struct QuantizeOptions {
     std::string destination;
     std::string type;
     std::vector<std::string> tensor_types;
+    bool fallback = false;
     bool dry_run = false;
     OutputOptions output;
 };
@@ -35,6 +36,7 @@ int run_quantize(const QuantizeOptions& options) {
     if (options.destination.empty() && !options.dry_run) {
         fail(ErrorKind::usage, "quantize: expected MODEL and OUT, found no OUT (or did you mean --dry-run?)");
     }
+    convert.fallback = options.fallback;
     convert.dry_run = options.dry_run;
     convert.progress = convert_progress();
     const std::string input = resolve_model(options.input);
@@ -50,13 +52,16 @@ std::function<int()> add_quantize(CLI::App& app) {
     auto options = std::make_shared<QuantizeOptions>();
     add_model_argument(app, options->input);
     app.add_option("OUT", options->destination, "The GGUF file to write");
-    app.add_option("--type", options->type, "Type of the matrices: q8_0, q4_0, f16, bf16, f32")
+    app.add_option("--type", options->type, "Type of the matrices: " + dtype_names())
         ->type_name("TYPE")
         ->required();
     app.add_option("--tensor-type", options->tensor_types,
                    "Another type for tensors whose GGUF name matches; may be repeated, the first match wins")
         ->type_name("REGEX=TYPE")
         ->allow_extra_args(false);
+    app.add_flag(
+        "--fallback", options->fallback,
+        "Where rows are no multiple of 256, take llama.cpp's substitute for a K type instead of f16");
     app.add_flag("--dry-run", options->dry_run, "Report types, sizes and errors; write nothing");
     add_output_options(app, options->output);
     return [options] { return run_quantize(*options); };

@@ -57,10 +57,10 @@ std::int64_t loaded_bytes(const TensorInfo& tensor, const ModelOptions& options)
     if (options.type) {
         type = tensor.shape[1] % dtype_block(*options.type) == 0 ? *options.type : DType::f16;
     }
-    if (options.device != "ref") {
-        type = packed_type(type, options.exact ? Precision::exact : Precision::fast);
-    }
-    return tensor.shape[0] * static_cast<std::int64_t>(row_bytes(type, tensor.shape[1]));
+    if (options.device == "ref")
+        return tensor.shape[0] * static_cast<std::int64_t>(row_bytes(type, tensor.shape[1]));
+    type = packed_type(type, options.exact ? Precision::exact : Precision::fast);
+    return tensor.shape[0] * packed_row_bytes(type, tensor.shape[1]);
 }
 
 }  // namespace

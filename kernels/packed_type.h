@@ -1,16 +1,27 @@
-// In which type the CPU backend computes with weights of another: what its kernels have no panels for is
-// re-coded at load.
+// What the CPU backend makes of stored weights at load.
 #pragma once
+
+#include <cstdint>
 
 #include "kernels/backend.h"
 
 namespace tinyllm {
 
-/// f32, f16, bf16, q8_0 and q4_0 stay as stored. q5_0 and iq4_nl become q8_0 of the same values. The others
-/// hold values that no panel holds: with Precision::exact they become f32; with fast, q8_0 where the error
-/// that this adds is below a twentieth of the type's own, else f16. (Of normal weights' mean square q8_0 adds
-/// 2.9e-5. That is 2.2 % of q5_k's own error and 2.0 % of q5_1's, less of the coarser types', but 9 % of
-/// q6_k's.)
+/// The type of the panels for weights stored as `stored`. The K types' integer scales are multiplied out to a
+/// half for each sub-block: q4_k becomes q4_1, q5_k q5_1, q3_k and q6_k the panels called q6_k, all of the
+/// levels that the file has, their scales rounded to the half's eleven bits. q2_k is rounded to q8_0, which
+/// adds 2.9e-5 of the weights' mean square to an error of its own a thousand times that. Precision::exact
+/// keeps the values themselves: K types become f32.
 DType packed_type(DType stored, Precision precision);
+
+/// A block of 32 elements of one row in a panel of a quantized type.
+struct PackedBlock {
+    int scales;  // halves
+    int bytes;   // of the elements
+};
+PackedBlock packed_block(DType type);
+
+/// Bytes of one row in panels of `type`, padding left out.
+std::int64_t packed_row_bytes(DType type, std::int64_t cols);
 
 }  // namespace tinyllm

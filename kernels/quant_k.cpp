@@ -2,6 +2,7 @@
 // quant_search.h finds the scales.
 #include "kernels/quant_convert.h"
 #include "kernels/quant_search.h"
+#include "kernels/sub_blocks.h"
 
 namespace tinyllm {
 namespace {
@@ -18,8 +19,14 @@ void put_pairs(const Levels& u, std::uint8_t* q) {
     }
 }
 
-int pair_at(const std::uint8_t* q, int i) {
-    return q[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+/// Adds them at bit `at` of the levels.
+void get_pairs(const std::uint8_t* q, int at, Levels& u) {
+    for (int part = 0; part < 8; ++part) {
+        for (int i = 0; i < 32; ++i) {
+            const int pair = q[part / 4 * 32 + i] >> (part % 4 * 2) & 3;
+            u[32 * part + i] = static_cast<std::uint8_t>(u[32 * part + i] | pair << at);
+        }
+    }
 }
 
 /// Four bits each: of 64 elements the first 32 are the low nibbles.
@@ -30,8 +37,12 @@ void put_nibbles_64(const Levels& u, std::uint8_t* q) {
     }
 }
 
-int nibble_64(const std::uint8_t* q, int i) {
-    return q[i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
+void get_nibbles_64(const std::uint8_t* q, Levels& u) {
+    for (int part = 0; part < 8; ++part) {
+        for (int i = 0; i < 32; ++i) {
+            u[32 * part + i] = static_cast<std::uint8_t>(q[part / 2 * 32 + i] >> (part % 2 * 4) & 15);
+        }
+    }
 }
 
 /// One bit each: byte i % 32, bit i / 32.
@@ -41,8 +52,12 @@ void put_bit(const Levels& u, int bit, std::uint8_t* high) {
     }
 }
 
-int bit_at(const std::uint8_t* high, int i) {
-    return high[i % 32] >> (i / 32) & 1;
+void get_bit(const std::uint8_t* high, int bit, Levels& u) {
+    for (int part = 0; part < 8; ++part) {
+        for (int i = 0; i < 32; ++i) {
+            u[32 * part + i] = static_cast<std::uint8_t>(u[32 * part + i] | (high[i] >> part & 1) << bit);
+        }
+    }
 }
 
 /// The nearest levels under the scale and minimum as they are stored.
@@ -84,15 +99,15 @@ void pack_q2_k(const float* x, BlockQ2_K& block) {
     put_pairs(u, block.q);
 }
 
-void unpack_q2_k(const BlockQ2_K& block, float* to) {
+SubBlocks parts_of(const BlockQ2_K& block) {
+    SubBlocks parts{.size = 16, .offset = 0};
     const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
     for (int s = 0; s < 16; ++s) {
-        const float step = d * static_cast<float>(block.scales[s] & 15);
-        const float down = dmin * static_cast<float>(block.scales[s] >> 4);
-        for (int i = 16 * s; i < 16 * s + 16; ++i) {
-            to[i] = step * static_cast<float>(pair_at(block.q, i)) - down;
-        }
+        parts.scale[s] = d * static_cast<float>(block.scales[s] & 15);
+        parts.minimum[s] = dmin * static_cast<float>(block.scales[s] >> 4);
     }
+    get_pairs(block.q, 0, parts.level);
+    return parts;
 }
 
 // ------------------------------------------------------------
@@ -134,15 +149,13 @@ void pack_q3_k(const float* x, BlockQ3_K& block) {
     put_bit(u, 2, block.high);
 }
 
-void unpack_q3_k(const BlockQ3_K& block, float* to) {
+SubBlocks parts_of(const BlockQ3_K& block) {
+    SubBlocks parts{.size = 16, .offset = 4};
     const float d = f16_to_f32(block.d);
-    for (int s = 0; s < 16; ++s) {
-        const float step = d * static_cast<float>(scale_q3(s, block.scales) - 32);
-        for (int i = 16 * s; i < 16 * s + 16; ++i) {
-            const int u = pair_at(block.q, i) | bit_at(block.high, i) << 2;
-            to[i] = step * static_cast<float>(u - 4);
-        }
-    }
+    for (int s = 0; s < 16; ++s) parts.scale[s] = d * static_cast<float>(scale_q3(s, block.scales) - 32);
+    get_pairs(block.q, 0, parts.level);
+    get_bit(block.high, 2, parts.level);
+    return parts;
 }
 
 // ------------------------------------------------------------
@@ -206,15 +219,17 @@ void choose_affine(const float* x, const AffineSearch& how, Block& block, Levels
     }
 }
 
-template <typename Block, typename LevelAt>
-void unpack_affine(const Block& block, float* to, const LevelAt& level_at) {
+template <typename Block>
+SubBlocks affine_parts(const Block& block) {
+    SubBlocks parts{.size = 32, .offset = 0};
     const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
     for (int s = 0; s < 8; ++s) {
         const auto [scale, minimum] = scale_and_minimum(s, block.scales);
-        const float step = d * static_cast<float>(scale);
-        const float down = dmin * static_cast<float>(minimum);
-        for (int i = 32 * s; i < 32 * s + 32; ++i) to[i] = step * static_cast<float>(level_at(i)) - down;
+        parts.scale[s] = d * static_cast<float>(scale);
+        parts.minimum[s] = dmin * static_cast<float>(minimum);
     }
+    get_nibbles_64(block.q, parts.level);
+    return parts;
 }
 
 void pack_q4_k(const float* x, BlockQ4_K& block) {
@@ -223,8 +238,8 @@ void pack_q4_k(const float* x, BlockQ4_K& block) {
     put_nibbles_64(u, block.q);
 }
 
-void unpack_q4_k(const BlockQ4_K& block, float* to) {
-    unpack_affine(block, to, [&](int i) { return nibble_64(block.q, i); });
+SubBlocks parts_of(const BlockQ4_K& block) {
+    return affine_parts(block);
 }
 
 void pack_q5_k(const float* x, BlockQ5_K& block) {
@@ -234,8 +249,10 @@ void pack_q5_k(const float* x, BlockQ5_K& block) {
     put_bit(u, 4, block.high);
 }
 
-void unpack_q5_k(const BlockQ5_K& block, float* to) {
-    unpack_affine(block, to, [&](int i) { return nibble_64(block.q, i) | bit_at(block.high, i) << 4; });
+SubBlocks parts_of(const BlockQ5_K& block) {
+    SubBlocks parts = affine_parts(block);
+    get_bit(block.high, 4, parts.level);
+    return parts;
 }
 
 // ------------------------------------------------------------
@@ -264,27 +281,61 @@ void pack_q6_k(const float* x, BlockQ6_K& block) {
     put_pairs(u, block.high);
 }
 
-void unpack_q6_k(const BlockQ6_K& block, float* to) {
+SubBlocks parts_of(const BlockQ6_K& block) {
+    SubBlocks parts{.size = 16, .offset = 32};
     const float d = f16_to_f32(block.d);
-    for (int s = 0; s < 16; ++s) {
-        const float step = d * static_cast<float>(block.scales[s]);
-        for (int i = 16 * s; i < 16 * s + 16; ++i) {
-            const int low = block.q[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
-            to[i] = step * static_cast<float>((low | pair_at(block.high, i) << 4) - 32);
+    for (int s = 0; s < 16; ++s) parts.scale[s] = d * static_cast<float>(block.scales[s]);
+    for (int part = 0; part < 4; ++part) {
+        for (int i = 0; i < 64; ++i) {
+            const int low = block.q[part / 2 * 64 + i] >> (part % 2 * 4) & 15;
+            parts.level[64 * part + i] = static_cast<std::uint8_t>(low);
         }
+    }
+    get_pairs(block.high, 4, parts.level);
+    return parts;
+}
+
+template <typename Block>
+void unpack(const Block& block, float* to) {
+    const SubBlocks parts = parts_of(block);
+    for (int i = 0; i < kSuperBlock; ++i) {
+        const int s = i / parts.size;
+        to[i] = parts.scale[s] * static_cast<float>(parts.level[i] - parts.offset) - parts.minimum[s];
     }
 }
 
-template <typename Block, void (*unpack)(const Block&, float*), void (*pack)(const float*, Block&)>
-constexpr Conversions kSuper{blocks_to_f32<Block, kSuperBlock, unpack>,
+template <typename Block, void (*pack)(const float*, Block&)>
+constexpr Conversions kSuper{blocks_to_f32<Block, kSuperBlock, unpack<Block>>,
                              blocks_from_f32<Block, kSuperBlock, pack>};
+
+template <typename Block>
+SubBlocks parts_at(const void* from) {
+    Block block;
+    std::memcpy(&block, from, sizeof block);
+    return parts_of(block);
+}
 
 }  // namespace
 
-const Conversions kQ2_K = kSuper<BlockQ2_K, unpack_q2_k, pack_q2_k>;
-const Conversions kQ3_K = kSuper<BlockQ3_K, unpack_q3_k, pack_q3_k>;
-const Conversions kQ4_K = kSuper<BlockQ4_K, unpack_q4_k, pack_q4_k>;
-const Conversions kQ5_K = kSuper<BlockQ5_K, unpack_q5_k, pack_q5_k>;
-const Conversions kQ6_K = kSuper<BlockQ6_K, unpack_q6_k, pack_q6_k>;
+const Conversions kQ2_K = kSuper<BlockQ2_K, pack_q2_k>;
+const Conversions kQ3_K = kSuper<BlockQ3_K, pack_q3_k>;
+const Conversions kQ4_K = kSuper<BlockQ4_K, pack_q4_k>;
+const Conversions kQ5_K = kSuper<BlockQ5_K, pack_q5_k>;
+const Conversions kQ6_K = kSuper<BlockQ6_K, pack_q6_k>;
+
+SubBlocks sub_blocks(DType type, const void* from) {
+    switch (type) {
+        case DType::q2_k:
+            return parts_at<BlockQ2_K>(from);
+        case DType::q3_k:
+            return parts_at<BlockQ3_K>(from);
+        case DType::q4_k:
+            return parts_at<BlockQ4_K>(from);
+        case DType::q5_k:
+            return parts_at<BlockQ5_K>(from);
+        default:
+            return parts_at<BlockQ6_K>(from);
+    }
+}
 
 }  // namespace tinyllm

@@ -3,6 +3,8 @@
 namespace tinyllm::cpu {
 namespace {
 
+constexpr std::size_t kPerBlock = 7;  // numbers of an int8 tile for each block and token
+
 constexpr std::size_t round_up(std::size_t n) {
     return (n + 63) / 64 * 64;
 }
@@ -29,7 +31,7 @@ std::vector<Tile> tiles_of(const KernelTable& table, std::int32_t n) {
 Forms forms_of(const Matrix& w, Precision precision) {
     Forms forms;
     for (const Strip& strip : w.strips) {
-        const bool int8 = precision == Precision::fast && dtype_block(strip.type) == kBlock;
+        const bool int8 = precision == Precision::fast && dtype_block(strip.type) > 1;
         (int8 ? forms.int8 : forms.f32) = true;
     }
     return forms;
@@ -41,7 +43,8 @@ Activations::Activations(const KernelTable& table, std::int32_t n, std::int64_t 
         offsets_.push_back(bytes_);
         const auto elements = static_cast<std::size_t>(cols * tile.width);
         if (forms.f32) bytes_ += round_up(elements * sizeof(float));
-        if (forms.int8) bytes_ += round_up(elements) + 3 * round_up(elements / kBlock * sizeof(float));
+        if (forms.int8)
+            bytes_ += round_up(elements) + kPerBlock * round_up(elements / kBlock * sizeof(float));
     }
 }
 
@@ -72,9 +75,9 @@ IntTile Activations::int8(std::byte* memory, std::size_t tile) const {
     if (forms_.f32) at += round_up(elements * sizeof(float));
     const std::size_t values = round_up(elements / kBlock * sizeof(float));
     std::byte* after = at + round_up(elements);
-    return {reinterpret_cast<std::int8_t*>(at), reinterpret_cast<float*>(after),
-            reinterpret_cast<std::int32_t*>(after + values),
-            reinterpret_cast<std::int32_t*>(after + 2 * values)};
+    const auto floats = [&](std::size_t i) { return reinterpret_cast<float*>(after + i * values); };
+    const auto ints = [&](std::size_t i) { return reinterpret_cast<std::int32_t*>(after + i * values); };
+    return {reinterpret_cast<std::int8_t*>(at), floats(0), floats(1), ints(2), ints(3), ints(4), ints(5)};
 }
 
 }  // namespace tinyllm::cpu

@@ -7,7 +7,18 @@
 namespace tinyllm::cpu {
 
 // The same numbers as tinyllm::DType, NormKind and Activation; asserted in cpu_backend.cpp.
-enum Type : int { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kBF16 = 30 };
+enum Type : int {
+    kF32 = 0,
+    kF16 = 1,
+    kQ4_0 = 2,
+    kQ4_1 = 3,
+    kQ5_0 = 6,
+    kQ5_1 = 7,
+    kQ8_0 = 8,
+    kQ6_K = 14,
+    kIQ4_NL = 20,
+    kBF16 = 30
+};
 enum NormType : int { kNoNorm, kLayerNorm, kRmsNorm };
 enum ActivationType : int { kNone, kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };
 
@@ -18,11 +29,9 @@ constexpr int kMaxTiles = 5;
 /// Panels: `lanes` rows interleaved so that one vector holds one element (plain types) or four bytes
 /// (quantized) of each row.
 ///   f32, f16, bf16:  [k][lane]
-///   q8_0:            f16 scale [block][lane], padded to 64 bytes, then [block][8][lane][4] bytes, element 4
-///   j + i at [j][lane][i],
-///                    with q8_offset added
-///   q4_0:            scales likewise, then [block][4][lane][4] bytes as stored: low nibbles 4 j + i, high
-///   nibbles 16 + 4 j + i
+///   quantized:       f16 scales [block][n][lane], padded to 64 bytes, then the bytes of the elements
+///                    [block][m][lane][4]; isa/forms.h says what they are for each type. (q6_k here is 16
+///                    elements to a scale, the product of the file's two.)
 /// The last panel is padded with zero rows. A panel starts at a multiple of 64 bytes.
 struct Panels {
     int type;
@@ -36,9 +45,11 @@ struct Panels {
 struct IntTile {
     int8_t* q;
     float* scales;
-    int32_t* offsets_q8;  // -q8_offset times the sum of the block's q: takes the weights' offset out of a dot
-                          // product
+    float* sums;          // scale times the sum of the block's q
+    int32_t* offsets_q8;  // -q8_offset times that sum: takes the weights' offset out of a dot product
     int32_t* offsets_q4;  // -8 times the sum
+    int32_t* offsets_q5;  // -16 times
+    int32_t* offsets_q6;  // [2]: -32 times the sum of each half of the block
 };
 
 struct AttendTile;

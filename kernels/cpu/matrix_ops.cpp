@@ -28,7 +28,7 @@ void CpuBackend::multiply_panels(const Panels& panels, std::int64_t first, std::
     const std::vector<Tile>& tiles = block.x->tiles();
     const std::int32_t token = tiles[block.first].first_row;
     const std::size_t n_tiles = block.last - block.first;
-    const bool quantized = panels.type == kQ8_0 || panels.type == kQ4_0;
+    const bool quantized = dtype_block(static_cast<DType>(panels.type)) > 1;
     const bool int8 = quantized && precision_ == Precision::fast;
     // A panel that serves several tiles, or is quantized, is turned into f32 once; the products are the same
     // bits either way.

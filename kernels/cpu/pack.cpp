@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "kernels/cpu/recode_row.h"
+#include "kernels/packed_type.h"
 #include "kernels/quant.h"
 
 namespace tinyllm::cpu {
 namespace {
 
-std::int64_t scale_bytes(std::int64_t cols, int lanes) {
-    return (cols / kQuantBlock * lanes * 2 + 63) / 64 * 64;
+std::int64_t scale_bytes(DType type, std::int64_t cols, int lanes) {
+    return (cols / kQuantBlock * packed_block(type).scales * lanes * 2 + 63) / 64 * 64;
 }
 
 std::int64_t panels_in(std::int64_t rows, int lanes) {
@@ -40,23 +41,25 @@ void pack_plain(const Source& from, std::int64_t cols, int lanes, T* to) {
     }
 }
 
-/// `dwords` per block and row; `flip` is xored in. Stores run on without a gap, so that the loads of several
-/// rows, which lie in the nearest cache, may be in flight together: three times as fast as row by row.
-template <int dwords, std::size_t block_bytes>
+/// A block of a row is `n_scales` halves and `dwords`; `flip` is xored in. Stores run on without a gap, so
+/// that the loads of several rows, which lie in the nearest cache, may be in flight together: three times as
+/// fast as row by row.
+template <int n_scales, int dwords>
 void pack_blocks(const Source& from, std::int64_t blocks, int lanes, std::uint32_t flip,
                  std::uint16_t* scales, std::uint32_t* to) {
+    constexpr std::size_t block_bytes = 2 * n_scales + 4 * dwords;
     static constexpr std::byte kZeros[block_bytes] = {};
-    for (std::int64_t b = 0; b < blocks; ++b, scales += lanes, to += dwords * lanes) {
+    for (std::int64_t b = 0; b < blocks; ++b, scales += n_scales * lanes, to += dwords * lanes) {
         const std::byte* rows[16];
         for (int lane = 0; lane < lanes; ++lane) {
             const std::byte* row = from.rows[lane];
             rows[lane] = row ? row + static_cast<std::size_t>(b) * block_bytes : kZeros;
-            std::memcpy(scales + lane, rows[lane], 2);
+            for (int s = 0; s < n_scales; ++s) std::memcpy(scales + s * lanes + lane, rows[lane] + 2 * s, 2);
         }
         for (int j = 0; j < dwords; ++j) {
             for (int lane = 0; lane < lanes; ++lane) {
                 std::uint32_t bytes;
-                std::memcpy(&bytes, rows[lane] + 2 + 4 * j, sizeof bytes);
+                std::memcpy(&bytes, rows[lane] + 2 * n_scales + 4 * j, sizeof bytes);
                 to[j * lanes + lane] = bytes ^ flip;
             }
         }
@@ -83,11 +86,11 @@ void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const Ker
             part.row_order.empty() ? r : part.row_order[static_cast<std::size_t>(r)]);
         from.rows[lane] = part.data + stored * row;
     }
-    if (type != part.type) {
-        const std::size_t bytes = row_bytes(type, part.cols);
+    if (needs_recoding(part.type, type)) {
+        const auto bytes = static_cast<std::size_t>(packed_row_bytes(type, part.cols));
         recoded.values.resize(static_cast<std::size_t>(part.cols));
         recoded.rows.resize(static_cast<std::size_t>(lanes) * bytes);
-        from.step = static_cast<std::int64_t>(traits(type).block_bytes);
+        from.step = static_cast<std::int64_t>(traits(type).block_bytes);  // of f32
         for (int lane = 0; lane < lanes; ++lane) {
             if (!from.rows[lane]) continue;
             std::byte* out = recoded.rows.data() + static_cast<std::size_t>(lane) * bytes;
@@ -97,7 +100,7 @@ void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const Ker
     }
     const std::int64_t blocks = part.cols / kQuantBlock;
     auto* scales = reinterpret_cast<std::uint16_t*>(to);
-    auto* bytes = reinterpret_cast<std::uint32_t*>(to + scale_bytes(part.cols, lanes));
+    auto* bytes = reinterpret_cast<std::uint32_t*>(to + scale_bytes(type, part.cols, lanes));
     switch (type) {
         case DType::f32:
             return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint32_t*>(to));
@@ -105,10 +108,18 @@ void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const Ker
         case DType::bf16:
             return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint16_t*>(to));
         case DType::q8_0:
-            return pack_blocks<8, sizeof(BlockQ8_0)>(from, blocks, lanes, table.q8_offset ? 0x80808080U : 0,
-                                                     scales, bytes);
+            return pack_blocks<1, 8>(from, blocks, lanes, table.q8_offset ? 0x80808080U : 0, scales, bytes);
         case DType::q4_0:
-            return pack_blocks<4, sizeof(BlockQ4_0)>(from, blocks, lanes, 0, scales, bytes);
+        case DType::iq4_nl:
+            return pack_blocks<1, 4>(from, blocks, lanes, 0, scales, bytes);
+        case DType::q4_1:
+            return pack_blocks<2, 4>(from, blocks, lanes, 0, scales, bytes);
+        case DType::q5_0:
+            return pack_blocks<1, 5>(from, blocks, lanes, 0, scales, bytes);
+        case DType::q5_1:
+            return pack_blocks<2, 5>(from, blocks, lanes, 0, scales, bytes);
+        case DType::q6_k:
+            return pack_blocks<2, 6>(from, blocks, lanes, 0, scales, bytes);
         default:
             assert(!"type without panels");
     }
@@ -120,8 +131,8 @@ std::int64_t panel_bytes(DType type, std::int64_t cols, int lanes) {
     if (dtype_block(type) == 1) {
         return (static_cast<std::int64_t>(row_bytes(type, cols)) * lanes + 63) / 64 * 64;
     }
-    const auto quants = static_cast<std::int64_t>(traits(type).block_bytes - 2);
-    return scale_bytes(cols, lanes) + (cols / kQuantBlock * quants * lanes + 63) / 64 * 64;
+    return scale_bytes(type, cols, lanes) +
+           (cols / kQuantBlock * packed_block(type).bytes * lanes + 63) / 64 * 64;
 }
 
 Panels panels_of(const Strip& strip, std::int64_t cols, int lanes) {
@@ -179,27 +190,21 @@ void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_
         const auto put = [&](std::int64_t k, float value) {
             to[k] = add ? to[k] + value * scale : value * scale;
         };
+        if (dtype_block(strip.type) > 1) {
+            std::vector<float> unpacked(static_cast<std::size_t>(matrix.cols * lanes));
+            table.unpack_panel(&panels, row / lanes, unpacked.data());
+            for (std::int64_t k = 0; k < matrix.cols; ++k)
+                put(k, unpacked[static_cast<std::size_t>(k * lanes + lane)]);
+            return;
+        }
         const auto* halves = reinterpret_cast<const std::uint16_t*>(panel);
-        const std::uint8_t* bytes = panel + scale_bytes(matrix.cols, lanes);
         for (std::int64_t k = 0; k < matrix.cols; ++k) {
             if (strip.type == DType::f32) {
                 put(k, reinterpret_cast<const float*>(panel)[k * lanes + lane]);
             } else if (strip.type == DType::f16) {
                 put(k, f16_to_f32(halves[k * lanes + lane]));
-            } else if (strip.type == DType::bf16) {
-                put(k, bf16_to_f32(halves[k * lanes + lane]));
             } else {
-                const std::int64_t b = k / kQuantBlock;
-                const std::int64_t i = k % kQuantBlock;
-                const float d = f16_to_f32(halves[b * lanes + lane]);
-                if (strip.type == DType::q8_0) {
-                    const auto q = static_cast<std::int8_t>(
-                        bytes[((b * 8 + i / 4) * lanes + lane) * 4 + i % 4] ^ table.q8_offset);
-                    put(k, d * static_cast<float>(q));
-                } else {
-                    const std::uint8_t both = bytes[((b * 4 + i % 16 / 4) * lanes + lane) * 4 + i % 4];
-                    put(k, d * static_cast<float>((i < 16 ? both & 15 : both >> 4) - 8));
-                }
+                put(k, bf16_to_f32(halves[k * lanes + lane]));
             }
         }
         return;

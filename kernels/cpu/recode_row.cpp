@@ -6,6 +6,7 @@
 
 #include "kernels/packed_type.h"
 #include "kernels/quant.h"
+#include "kernels/sub_blocks.h"
 
 namespace tinyllm::cpu {
 namespace {
@@ -25,18 +26,62 @@ float largest_scale(const RawMatrix& part, const TypeTraits& type) {
     return f16_to_f32(static_cast<std::uint16_t>(largest));
 }
 
-/// The same integers under the same scale.
-template <typename Block, typename ValueAt>
-void as_q8_0(const std::byte* row, std::int64_t cols, const ValueAt& value_at, std::byte* out) {
-    for (std::int64_t b = 0; b < cols / kQuantBlock; ++b, row += sizeof(Block), out += sizeof(BlockQ8_0)) {
-        Block from;
-        std::memcpy(&from, row, sizeof from);
-        BlockQ8_0 to{from.d, {}};
-        for (int i = 0; i < kQuantBlock; ++i) {
-            const int nibble = i < 16 ? from.q[i] & 15 : from.q[i - 16] >> 4;
-            to.q[i] = static_cast<std::int8_t>(value_at(from, nibble, i));
+/// Writes one packed block and returns what follows it.
+std::byte* put_block(PackedBlock form, const std::uint16_t* scales, const std::uint8_t* levels,
+                     std::byte* out) {
+    std::uint8_t bytes[24] = {};
+    for (int i = 0; i < kQuantBlock / 2; ++i)
+        bytes[i] = static_cast<std::uint8_t>((levels[i] & 15) | (levels[i + 16] & 15) << 4);
+    // Four elements at a time, one to a byte: a fifth bit goes to bit j of its byte, two bits to bits 2 (j %
+    // 4) of a byte of its half's.
+    std::uint32_t high[2] = {};
+    for (int j = 0; j < 8; ++j) {
+        std::uint32_t four;
+        std::memcpy(&four, levels + 4 * j, sizeof four);
+        if (form.bytes == 20) {
+            high[0] |= (four >> 4 & 0x01010101U) << j;
+        } else {
+            high[j / 4] |= (four >> 4 & 0x03030303U) << (j % 4 * 2);
         }
-        std::memcpy(out, &to, sizeof to);
+    }
+    std::memcpy(bytes + 16, high, sizeof high);
+    std::memcpy(out, scales, static_cast<std::size_t>(2 * form.scales));
+    std::memcpy(out + 2 * form.scales, bytes, static_cast<std::size_t>(form.bytes));
+    return out + 2 * form.scales + form.bytes;
+}
+
+void recode_super_blocks(DType from, const std::byte* row, std::int64_t cols, DType to, std::byte* out) {
+    const PackedBlock form = packed_block(to);
+    for (std::int64_t b = 0; b < cols / kSuperBlock; ++b, row += traits(from).block_bytes) {
+        SubBlocks parts = sub_blocks(from, row);
+        if (to == DType::q6_k) {  // levels of q3_k stand around 4, these around 32
+            for (std::uint8_t& level : parts.level)
+                level = static_cast<std::uint8_t>(level + 32 - parts.offset);
+        }
+        for (int first = 0; first < kSuperBlock; first += kQuantBlock) {
+            const int s = first / parts.size;
+            const std::uint16_t scales[2] = {
+                f32_to_f16(parts.scale[s]),
+                f32_to_f16(to == DType::q6_k ? parts.scale[s + 1] : -parts.minimum[s])};
+            out = put_block(form, scales, parts.level + first, out);
+        }
+    }
+}
+
+/// q5_0 and q5_1: the fifth bits in another order.
+void reorder_fifth_bits(DType type, const std::byte* row, std::int64_t cols, std::byte* out) {
+    const PackedBlock form = packed_block(type);
+    for (std::int64_t b = 0; b < cols / kQuantBlock; ++b, row += traits(type).block_bytes) {
+        std::uint16_t scales[2];
+        std::uint8_t bytes[20];  // high[4], q[16]
+        std::memcpy(scales, row, static_cast<std::size_t>(2 * form.scales));
+        std::memcpy(bytes, row + 2 * form.scales, sizeof bytes);
+        std::uint8_t levels[kQuantBlock];
+        for (int i = 0; i < kQuantBlock; ++i) {
+            const int low = i < 16 ? bytes[4 + i] & 15 : bytes[4 + i - 16] >> 4;
+            levels[i] = static_cast<std::uint8_t>(low | (bytes[i / 8] >> i % 8 & 1) << 4);
+        }
+        out = put_block(form, scales, levels, out);
     }
 }
 
@@ -60,32 +105,29 @@ void round_to_q8_0(const float* values, std::int64_t cols, std::byte* out) {
 
 DType panel_type(const RawMatrix& part, Precision precision) {
     const DType type = packed_type(part.type, precision);
-    if (type == part.type || type == DType::f32) return type;
-    // The exact forms keep their scale, whatever it is.
-    if (part.type == DType::q5_0 || part.type == DType::iq4_nl) return type;
+    if (type == part.type && part.type != DType::q6_k) return type;
+    if (type == DType::f32) return type;
     const TypeTraits& stored = traits(part.type);
     return largest_scale(part, stored) * static_cast<float>(stored.reach) <= kLargestHalf ? type : DType::f32;
 }
 
+bool needs_recoding(DType from, DType to) {
+    return from != to || from == DType::q5_0 || from == DType::q5_1 || from == DType::q6_k;
+}
+
 void recode_row(DType from, const std::byte* row, std::int64_t cols, DType to, float* values,
                 std::byte* out) {
-    if (from == DType::q5_0) {
-        as_q8_0<BlockQ5_0>(
-            row, cols,
-            [](const BlockQ5_0& block, int nibble, int i) {
-                return (nibble | (block.high[i / 8] >> i % 8 & 1) << 4) - 16;
-            },
-            out);
-    } else if (from == DType::iq4_nl) {
-        as_q8_0<BlockIQ4_NL>(
-            row, cols, [](const BlockIQ4_NL&, int nibble, int) { return kIq4Values[nibble]; }, out);
-    } else {
+    if (to == DType::f32 || to == DType::q8_0) {
         traits(from).to_f32(row, values, cols);
-        if (to == DType::q8_0) {
-            round_to_q8_0(values, cols, out);
-        } else {
+        if (to == DType::f32) {
             traits(to).from_f32(values, out, cols);
+        } else {
+            round_to_q8_0(values, cols, out);
         }
+    } else if (dtype_block(from) == kSuperBlock) {
+        recode_super_blocks(from, row, cols, to, out);
+    } else {
+        reorder_fifth_bits(from, row, cols, out);
     }
 }
 

@@ -73,7 +73,7 @@ inline std::int64_t fitting(DType type, std::int64_t cols) {
 /// Whether panels hold the very values that are stored.
 inline bool packs_exactly(DType type, Precision precision) {
     const DType packed = packed_type(type, precision);
-    return packed == type || packed == DType::f32 || type == DType::q5_0 || type == DType::iq4_nl;
+    return packed == DType::f32 || (packed == type && type != DType::q6_k);
 }
 
 /// Mean squared error over mean square of what is wanted; NaN where either holds one.

@@ -1,4 +1,4 @@
-// Types without panels of their own: what they are packed as, and what that costs at the ends of the range.
+// What every type is packed as, and what that costs at the ends of the range.
 #include "kernels/packed_type.h"
 
 #include <algorithm>
@@ -51,7 +51,9 @@ TEST_P(PackedType, StripsAreOfIt) {
             const Matrix matrix = backend->pack({&stored.raw, 1}, nullptr);
             ASSERT_EQ(matrix.strips.size(), 1u);
             EXPECT_EQ(matrix.strips[0].type, packed_type(type, precision)) << dtype_name(type);
-            EXPECT_EQ(matrix.bytes, 64 * row_bytes(packed_type(type, precision), 256)) << dtype_name(type);
+            EXPECT_EQ(matrix.bytes,
+                      static_cast<std::size_t>(64 * packed_row_bytes(packed_type(type, precision), 256)))
+                << dtype_name(type);
             if (type == DType::f32 || precision == Precision::exact) {
                 EXPECT_TRUE(packs_exactly(type, precision)) << dtype_name(type);
             }

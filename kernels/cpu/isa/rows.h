@@ -58,14 +58,25 @@ void fill_tile(const float* x, int64_t stride, int rows, int tile, int64_t cols,
     }
 }
 
+/// `first`, `second`: sums of the elements of each half of the block.
+TINYLLM_INLINE void put_sums(IntTile out, int64_t at, float scale, int32_t first, int32_t second) {
+    const int32_t total = first + second;
+    out.scales[at] = scale;
+    out.sums[at] = scale * static_cast<float>(total);
+    out.offsets_q8[at] = total * -kQ8Offset;
+    out.offsets_q4[at] = total * -8;
+    out.offsets_q5[at] = total * -16;
+    out.offsets_q6[2 * at] = first * -32;
+    out.offsets_q6[2 * at + 1] = second * -32;
+}
+
 void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile out) {
     for (int64_t b = 0; b < cols / kBlock; ++b) {
         const int64_t at = b * tile + column;
         int8_t* q = out.q + at * kBlock;
         if (!x) {
             __builtin_memset(q, 0, kBlock);
-            out.scales[at] = 0;
-            out.offsets_q8[at] = out.offsets_q4[at] = 0;
+            put_sums(out, at, 0, 0, 0);
             continue;
         }
         const float* from = x + b * kBlock;
@@ -79,22 +90,19 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         const float poison = sum_lanes(bad);
         if (poison != poison) {
             __builtin_memset(q, 0, kBlock);
-            out.scales[at] = poison;
-            out.offsets_q8[at] = out.offsets_q4[at] = 0;
+            put_sums(out, at, poison, 0, 0);
             continue;
         }
         const float largest = max_lanes(top);
         const F inverse = set1(largest > 1e-30f ? 127.0f / largest : 0.0f);
-        I sum = set1_i(0);
+        I halves[2] = {set1_i(0), set1_i(0)};
+        TINYLLM_UNROLL
         for (int i = 0; i < kBlock; i += kLanes) {
             const I v = round_to_int(mul(load(from + i), inverse));
-            sum = add_i(sum, v);
+            halves[2 * i / kBlock] = add_i(halves[2 * i / kBlock], v);
             store_s8(q + i, v);
         }
-        const int32_t total = sum_lanes_i(sum);
-        out.scales[at] = largest / 127.0f;
-        out.offsets_q8[at] = total * -kQ8Offset;
-        out.offsets_q4[at] = total * -8;
+        put_sums(out, at, largest / 127.0f, sum_lanes_i(halves[0]), sum_lanes_i(halves[1]));
     }
 }
 

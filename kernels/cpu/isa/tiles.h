@@ -4,6 +4,8 @@
 // the tile: that makes results independent of the number of tokens and threads.
 #pragma once
 
+#include "kernels/cpu/isa/forms.h"
+
 #if defined(__clang__)
 #define TINYLLM_UNROLL _Pragma("unroll")
 #else
@@ -23,8 +25,15 @@ TINYLLM_INLINE int next_tile(int64_t remaining) {
     return kLargestTile;
 }
 
+template <int type>
 TINYLLM_INLINE int64_t scale_bytes(int64_t blocks) {
-    return (blocks * kLanes * 2 + 63) / 64 * 64;
+    return (blocks * Form<type>::kScales * kLanes * 2 + 63) / 64 * 64;
+}
+
+/// Vector `i` of the scales of block b.
+template <int type>
+TINYLLM_INLINE F block_scale(const uint8_t* panel, int64_t b, int i) {
+    return load_f16(reinterpret_cast<const uint16_t*>(panel) + (b * Form<type>::kScales + i) * kLanes);
 }
 
 template <int type>
@@ -110,26 +119,15 @@ void float_tile(const Panels* w, int64_t first, int n_panels, const float* x, in
     }
 }
 
-/// Vector j of eight of a block: bytes 4 j..4 j + 3 of every row.
-template <int type>
-TINYLLM_INLINE I block_bytes(const uint8_t* block, int j) {
-    if constexpr (type == kQ8_0) {
-        return load_i(block + j * kLanes * 4);
-    } else {
-        const I raw = load_i(block + (j & 3) * kLanes * 4);
-        return and_i(j < 4 ? raw : shift_right<4>(raw), set1_i(0x0f0f0f0f));
-    }
-}
-
 /// `tile` columns of an int8 tile of `width`, from the one x points to.
 template <int type, int panels, int tile, int width>
 TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
                               int64_t ld) {
-    using Product = Select<type == kQ8_0, DotQ8, DotQ4>;
-    constexpr bool kOffset = type == kQ4_0 || kQ8Offset != 0;
-    constexpr int64_t kBytes = (type == kQ8_0 ? 8 : 4) * kLanes * 4;
-    const int32_t* offsets = type == kQ8_0 ? x.offsets_q8 : x.offsets_q4;
-    const int64_t scales = scale_bytes(blocks);
+    typedef Form<type> W;
+    using Product = typename W::Product;
+    constexpr bool kOffset = W::kOffset != 0;
+    constexpr int kParts = W::kHalves ? 2 : 1;
+    const int64_t scales = scale_bytes<type>(blocks);
     F acc[panels][tile];
     TINYLLM_UNROLL
     for (int p = 0; p < panels; ++p) {
@@ -138,32 +136,45 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
     }
     for (int64_t b = 0; b < blocks; ++b) {
         const int64_t at = b * width;
-        typename Product::Acc dot[panels][tile];
-        TINYLLM_UNROLL
-        for (int p = 0; p < panels; ++p) {
-            TINYLLM_UNROLL
-            for (int t = 0; t < tile; ++t) dot[p][t] = Product::template start<kOffset>(offsets + at + t);
-        }
         const int8_t* q = x.q + at * kBlock;
         TINYLLM_UNROLL
-        for (int j = 0; j < 8; ++j) {
-            I v[panels];
+        for (int part = 0; part < kParts; ++part) {
+            const int32_t* offsets = W::offsets(x) + at * kParts + part;
+            typename Product::Acc dot[panels][tile];
             TINYLLM_UNROLL
-            for (int p = 0; p < panels; ++p)
-                v[p] = block_bytes<type>(w + p * stride + scales + b * kBytes, j);
-            TINYLLM_UNROLL
-            for (int t = 0; t < tile; ++t) {
+            for (int p = 0; p < panels; ++p) {
                 TINYLLM_UNROLL
-                for (int p = 0; p < panels; ++p) Product::step(dot[p][t], v[p], q + t * kBlock + 4 * j);
+                for (int t = 0; t < tile; ++t)
+                    dot[p][t] = Product::template start<kOffset>(offsets + t * kParts);
+            }
+            TINYLLM_UNROLL
+            for (int j = part * 8 / kParts; j < (part + 1) * 8 / kParts; ++j) {
+                I v[panels];
+                TINYLLM_UNROLL
+                for (int p = 0; p < panels; ++p)
+                    v[p] = W::bytes(w + p * stride + scales + b * W::kBytes * kLanes, j);
+                TINYLLM_UNROLL
+                for (int t = 0; t < tile; ++t) {
+                    TINYLLM_UNROLL
+                    for (int p = 0; p < panels; ++p) Product::step(dot[p][t], v[p], q + t * kBlock + 4 * j);
+                }
+            }
+            TINYLLM_UNROLL
+            for (int p = 0; p < panels; ++p) {
+                const F d = block_scale<type>(w + p * stride, b, part);
+                TINYLLM_UNROLL
+                for (int t = 0; t < tile; ++t) {
+                    const I sum = Product::template finish<kOffset>(dot[p][t], offsets + t * kParts);
+                    acc[p][t] = fma(mul(to_float(sum), d), set1(x.scales[at + t]), acc[p][t]);
+                }
             }
         }
-        TINYLLM_UNROLL
-        for (int p = 0; p < panels; ++p) {
-            const F d = load_f16(reinterpret_cast<const uint16_t*>(w + p * stride) + b * kLanes);
+        if constexpr (W::kMinimum) {
             TINYLLM_UNROLL
-            for (int t = 0; t < tile; ++t) {
-                const I sum = Product::template finish<kOffset>(dot[p][t], offsets + at + t);
-                acc[p][t] = fma(mul(to_float(sum), d), set1(x.scales[at + t]), acc[p][t]);
+            for (int p = 0; p < panels; ++p) {
+                const F m = block_scale<type>(w + p * stride, b, 1);
+                TINYLLM_UNROLL
+                for (int t = 0; t < tile; ++t) acc[p][t] = fma(m, set1(x.sums[at + t]), acc[p][t]);
             }
         }
     }
@@ -182,7 +193,8 @@ TINYLLM_INLINE void int_columns_of(const uint8_t* w, int64_t stride, int64_t blo
     constexpr int kColumns = width <= kIntColumns ? width : kIntColumns;
     static_assert(width % kColumns == 0);
     for (int t = 0; t < width; t += kColumns) {
-        const IntTile part{x.q + t * kBlock, x.scales + t, x.offsets_q8 + t, x.offsets_q4 + t};
+        const IntTile part{x.q + t * kBlock, x.scales + t,     x.sums + t,          x.offsets_q8 + t,
+                           x.offsets_q4 + t, x.offsets_q5 + t, x.offsets_q6 + 2 * t};
         int_block<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
     }
 }
@@ -219,43 +231,82 @@ void int_tile_of(const Panels* w, int64_t first, int n_panels, IntTile x, int ti
 }
 
 void int_tile(const Panels* w, int64_t first, int n_panels, IntTile x, int tile, float* out, int64_t ld) {
-    if (w->type == kQ8_0) return int_tile_of<kQ8_0>(w, first, n_panels, x, tile, out, ld);
-    return int_tile_of<kQ4_0>(w, first, n_panels, x, tile, out, ld);
+    switch (w->type) {
+        case kQ8_0:
+            return int_tile_of<kQ8_0>(w, first, n_panels, x, tile, out, ld);
+        case kQ4_0:
+            return int_tile_of<kQ4_0>(w, first, n_panels, x, tile, out, ld);
+        case kQ4_1:
+            return int_tile_of<kQ4_1>(w, first, n_panels, x, tile, out, ld);
+        case kQ5_0:
+            return int_tile_of<kQ5_0>(w, first, n_panels, x, tile, out, ld);
+        case kQ5_1:
+            return int_tile_of<kQ5_1>(w, first, n_panels, x, tile, out, ld);
+        case kIQ4_NL:
+            return int_tile_of<kIQ4_NL>(w, first, n_panels, x, tile, out, ld);
+        default:
+            return int_tile_of<kQ6_K>(w, first, n_panels, x, tile, out, ld);
+    }
 }
 
-/// Four consecutive elements of each row from their bytes, times the scale.
-TINYLLM_INLINE void store_four(I bytes, int32_t offset, F d, float* out) {
-    const I o = set1_i(offset);
-    const I low = set1_i(0xff);
-    store(out, mul(to_float(sub_i(and_i(bytes, low), o)), d));
-    store(out + kLanes, mul(to_float(sub_i(and_i(shift_right<8>(bytes), low), o)), d));
-    store(out + 2 * kLanes, mul(to_float(sub_i(and_i(shift_right<16>(bytes), low), o)), d));
-    store(out + 3 * kLanes, mul(to_float(sub_i(and_i(shift_right<24>(bytes), low), o)), d));
+template <int type>
+void unpack_plain(const uint8_t* data, int64_t cols, float* out) {
+    for (int64_t k = 0; k < cols; ++k, out += kLanes) store(out, weight<type>(data, k * kLanes));
+}
+
+/// Four consecutive elements of each row from their bytes: scale * (byte - offset) + minimum.
+template <bool minimum>
+TINYLLM_INLINE void store_four(I bytes, int32_t offset, F d, F m, float* out) {
+    const I parts[4] = {bytes, shift_right<8>(bytes), shift_right<16>(bytes), shift_right<24>(bytes)};
+    TINYLLM_UNROLL
+    for (int i = 0; i < 4; ++i, out += kLanes) {
+        const F x = mul(to_float(sub_i(and_i(parts[i], set1_i(0xff)), set1_i(offset))), d);
+        store(out, minimum ? add(x, m) : x);
+    }
+}
+
+template <int type>
+void unpack_blocks(const uint8_t* panel, int64_t cols, float* out) {
+    typedef Form<type> W;
+    // Signed bytes become unsigned by flipping the top bit, which is the same as adding 128.
+    constexpr bool kSigned = W::kOffset == 0 && !W::kMinimum;
+    const I flip = set1_i(kSigned ? static_cast<int32_t>(0x80808080u) : 0);
+    constexpr int32_t kOffset = kSigned ? 128 : W::kOffset;
+    const int64_t blocks = cols / kBlock;
+    const uint8_t* block = panel + scale_bytes<type>(blocks);
+    for (int64_t b = 0; b < blocks; ++b, block += W::kBytes * kLanes) {
+        const F m = W::kMinimum ? block_scale<type>(panel, b, 1) : zero();
+        TINYLLM_UNROLL
+        for (int j = 0; j < 8; ++j, out += 4 * kLanes) {
+            const F d = block_scale<type>(panel, b, W::kHalves ? j / 4 : 0);
+            store_four<W::kMinimum>(xor_i(W::bytes(block, j), flip), kOffset, d, m, out);
+        }
+    }
 }
 
 void unpack_panel(const Panels* w, int64_t panel, float* out) {
     const uint8_t* data = w->data + panel * w->stride;
-    if (w->type != kQ8_0 && w->type != kQ4_0) {
-        for (int64_t k = 0; k < w->cols; ++k, out += kLanes) {
-            store(out, w->type == kF32   ? weight<kF32>(data, k * kLanes)
-                       : w->type == kF16 ? weight<kF16>(data, k * kLanes)
-                                         : weight<kBF16>(data, k * kLanes));
-        }
-        return;
-    }
-    const int64_t blocks = w->cols / kBlock;
-    const uint8_t* bytes = data + scale_bytes(blocks);
-    // Signed bytes become unsigned by flipping the top bit, which is the same as adding 128.
-    const I flip = set1_i(kQ8Offset ? 0 : static_cast<int32_t>(0x80808080u));
-    for (int64_t b = 0; b < blocks; ++b) {
-        const F d = load_f16(reinterpret_cast<const uint16_t*>(data) + b * kLanes);
-        for (int j = 0; j < 8; ++j, out += 4 * kLanes) {
-            if (w->type == kQ8_0) {
-                store_four(xor_i(block_bytes<kQ8_0>(bytes + b * 8 * kLanes * 4, j), flip), 128, d, out);
-            } else {
-                store_four(block_bytes<kQ4_0>(bytes + b * 4 * kLanes * 4, j), 8, d, out);
-            }
-        }
+    switch (w->type) {
+        case kF32:
+            return unpack_plain<kF32>(data, w->cols, out);
+        case kF16:
+            return unpack_plain<kF16>(data, w->cols, out);
+        case kBF16:
+            return unpack_plain<kBF16>(data, w->cols, out);
+        case kQ8_0:
+            return unpack_blocks<kQ8_0>(data, w->cols, out);
+        case kQ4_0:
+            return unpack_blocks<kQ4_0>(data, w->cols, out);
+        case kQ4_1:
+            return unpack_blocks<kQ4_1>(data, w->cols, out);
+        case kQ5_0:
+            return unpack_blocks<kQ5_0>(data, w->cols, out);
+        case kQ5_1:
+            return unpack_blocks<kQ5_1>(data, w->cols, out);
+        case kIQ4_NL:
+            return unpack_blocks<kIQ4_NL>(data, w->cols, out);
+        default:
+            return unpack_blocks<kQ6_K>(data, w->cols, out);
     }
 }
 

@@ -70,6 +70,14 @@ TINYLLM_INLINE I and_i(I a, I b) {
 TINYLLM_INLINE I xor_i(I a, I b) {
     return _mm256_xor_si256(a, b);
 }
+TINYLLM_INLINE I or_i(I a, I b) {
+    return _mm256_or_si256(a, b);
+}
+/// The byte of `table` that each byte of `at`, 0..15, names.
+TINYLLM_INLINE I look_up(const uint8_t* table, I at) {
+    const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(sixteen), at);
+}
 TINYLLM_INLINE I add_i(I a, I b) {
     return _mm256_add_epi32(a, b);
 }
@@ -161,6 +169,24 @@ struct DotQ8 {
     }
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         const I pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(broadcast4(x), w));
+        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = acc;
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
+};
+
+/// Weights 0..127: the pair sums of one step fit 16 bits.
+struct DotQ6 {
+    typedef I Acc;
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return _mm256_setzero_si256();
+    }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        const I pairs = _mm256_maddubs_epi16(w, broadcast4(x));
         acc = _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
     template <bool offset>

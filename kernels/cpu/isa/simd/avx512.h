@@ -69,6 +69,14 @@ TINYLLM_INLINE I and_i(I a, I b) {
 TINYLLM_INLINE I xor_i(I a, I b) {
     return _mm512_xor_si512(a, b);
 }
+TINYLLM_INLINE I or_i(I a, I b) {
+    return _mm512_or_si512(a, b);
+}
+/// The byte of `table` that each byte of `at`, 0..15, names.
+TINYLLM_INLINE I look_up(const uint8_t* table, I at) {
+    const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(sixteen), at);
+}
 TINYLLM_INLINE I add_i(I a, I b) {
     return _mm512_add_epi32(a, b);
 }
@@ -184,6 +192,7 @@ struct DotQ8 {
     }
 };
 typedef DotQ8 DotQ4;
+typedef DotQ8 DotQ6;
 #else
 constexpr int kQ8Offset = 0;
 
@@ -198,6 +207,24 @@ struct DotQ8 {
         const I four = broadcast4(x);
         const I with_sign = _mm512_mask_sub_epi8(four, _mm512_movepi8_mask(w), _mm512_setzero_si512(), four);
         const I pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(w), with_sign);
+        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = acc;
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
+};
+
+/// Weights 0..127: the pair sums of one step fit 16 bits.
+struct DotQ6 {
+    typedef I Acc;
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return _mm512_setzero_si512();
+    }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+        const I pairs = _mm512_maddubs_epi16(w, broadcast4(x));
         acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
     }
     template <bool offset>

@@ -69,6 +69,13 @@ TINYLLM_INLINE I and_i(I a, I b) {
 TINYLLM_INLINE I xor_i(I a, I b) {
     return veorq_s32(a, b);
 }
+TINYLLM_INLINE I or_i(I a, I b) {
+    return vorrq_s32(a, b);
+}
+/// The byte of `table` that each byte of `at`, 0..15, names.
+TINYLLM_INLINE I look_up(const uint8_t* table, I at) {
+    return vreinterpretq_s32_u8(vqtbl1q_u8(vld1q_u8(table), vreinterpretq_u8_s32(at)));
+}
 TINYLLM_INLINE I add_i(I a, I b) {
     return vaddq_s32(a, b);
 }
@@ -194,5 +201,6 @@ struct DotQ8 {
 };
 #endif
 typedef DotQ8 DotQ4;
+typedef DotQ8 DotQ6;
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

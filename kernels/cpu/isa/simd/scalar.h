@@ -71,6 +71,18 @@ TINYLLM_INLINE I and_i(I a, I b) {
 TINYLLM_INLINE I xor_i(I a, I b) {
     return a ^ b;
 }
+TINYLLM_INLINE I or_i(I a, I b) {
+    return a | b;
+}
+/// The byte of `table` that each byte of `at`, 0..15, names.
+TINYLLM_INLINE I look_up(const uint8_t* table, I at) {
+    uint8_t bytes[16];
+    __builtin_memcpy(bytes, &at, 16);
+    for (uint8_t& byte : bytes) byte = table[byte];
+    I out;
+    __builtin_memcpy(&out, bytes, 16);
+    return out;
+}
 TINYLLM_INLINE I add_i(I a, I b) {
     return a + b;
 }
@@ -195,5 +207,6 @@ struct Dot {
 };
 typedef Dot DotQ8;
 typedef Dot DotQ4;
+typedef Dot DotQ6;
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

@@ -1,0 +1,131 @@
+// How a block of 32 quantized weights lies in a panel: one struct per type, which the inner products take as
+// they find it.
+//   kScales   vectors of f16 per block: [the scale], [the scale, the minimum] or [the scales of its halves]
+//   kBytes    bytes of one row's elements
+//   kMinimum  x = scale * byte + minimum
+//   kHalves   a scale of its own for each 16 elements
+//   kOffset   what the bytes hold above their elements: x = scale * (byte - kOffset)
+//   Product   the integer products; offsets() what takes the offset out of their sum, for the first block of
+//             the activations
+//   bytes()   elements 4 j..4 j + 3 of every row
+#pragma once
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+/// Low nibbles are elements 0..15, high ones 16..31.
+TINYLLM_INLINE I nibbles(const uint8_t* block, int j) {
+    const I raw = load_i(block + (j & 3) * kLanes * 4);
+    return and_i(j < 4 ? raw : shift_right<4>(raw), set1_i(0x0f0f0f0f));
+}
+
+/// x << n, or >> -n.
+TINYLLM_INLINE I shifted(I x, int n) {
+    switch (n) {
+        case 4:
+            return shift_left<4>(x);
+        case 3:
+            return shift_left<3>(x);
+        case 2:
+            return shift_left<2>(x);
+        case 1:
+            return shift_left<1>(x);
+        case -1:
+            return shift_right<1>(x);
+        case -2:
+            return shift_right<2>(x);
+        case -3:
+            return shift_right<3>(x);
+        default:
+            return x;
+    }
+}
+
+/// Nibbles and a fifth bit: bit j of byte i of the last vector belongs to element 4 j + i.
+TINYLLM_INLINE I five_bits(const uint8_t* block, int j) {
+    const I high = shifted(load_i(block + 4 * kLanes * 4), 4 - j);
+    return or_i(nibbles(block, j), and_i(high, set1_i(0x10101010)));
+}
+
+template <int type>
+struct Form;
+
+template <>
+struct Form<kQ8_0> {
+    static constexpr int kScales = 1, kBytes = 32, kOffset = kQ8Offset;
+    static constexpr bool kMinimum = false, kHalves = false;
+    typedef DotQ8 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q8; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return load_i(block + j * kLanes * 4); }
+};
+
+template <>
+struct Form<kQ4_0> {
+    static constexpr int kScales = 1, kBytes = 16, kOffset = 8;
+    static constexpr bool kMinimum = false, kHalves = false;
+    typedef DotQ4 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q4; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return nibbles(block, j); }
+};
+
+template <>
+struct Form<kQ4_1> {
+    static constexpr int kScales = 2, kBytes = 16, kOffset = 0;
+    static constexpr bool kMinimum = true, kHalves = false;
+    typedef DotQ4 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q4; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return nibbles(block, j); }
+};
+
+template <>
+struct Form<kIQ4_NL> {
+    static constexpr int kScales = 1, kBytes = 16, kOffset = kQ8Offset;
+    static constexpr bool kMinimum = false, kHalves = false;
+    typedef DotQ8 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q8; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
+        alignas(16) static constexpr uint8_t kLevels[16] = {
+            static_cast<uint8_t>(kQ8Offset - 127), static_cast<uint8_t>(kQ8Offset - 104),
+            static_cast<uint8_t>(kQ8Offset - 83),  static_cast<uint8_t>(kQ8Offset - 65),
+            static_cast<uint8_t>(kQ8Offset - 49),  static_cast<uint8_t>(kQ8Offset - 35),
+            static_cast<uint8_t>(kQ8Offset - 22),  static_cast<uint8_t>(kQ8Offset - 10),
+            static_cast<uint8_t>(kQ8Offset + 1),   static_cast<uint8_t>(kQ8Offset + 13),
+            static_cast<uint8_t>(kQ8Offset + 25),  static_cast<uint8_t>(kQ8Offset + 38),
+            static_cast<uint8_t>(kQ8Offset + 53),  static_cast<uint8_t>(kQ8Offset + 69),
+            static_cast<uint8_t>(kQ8Offset + 89),  static_cast<uint8_t>(kQ8Offset + 113)};
+        return look_up(kLevels, nibbles(block, j));
+    }
+};
+
+template <>
+struct Form<kQ5_0> {
+    static constexpr int kScales = 1, kBytes = 20, kOffset = 16;
+    static constexpr bool kMinimum = false, kHalves = false;
+    typedef DotQ6 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q5; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return five_bits(block, j); }
+};
+
+template <>
+struct Form<kQ5_1> {
+    static constexpr int kScales = 2, kBytes = 20, kOffset = 0;
+    static constexpr bool kMinimum = true, kHalves = false;
+    typedef DotQ6 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q5; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return five_bits(block, j); }
+};
+
+/// Nibbles and two more bits: of the vector for the half, bits 2 (j % 4).. of byte i belong to element 4 j +
+/// i.
+template <>
+struct Form<kQ6_K> {
+    static constexpr int kScales = 2, kBytes = 24, kOffset = 32;
+    static constexpr bool kMinimum = false, kHalves = true;
+    typedef DotQ6 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q6; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
+        const I high = shifted(load_i(block + (4 + j / 4) * kLanes * 4), 4 - 2 * (j & 3));
+        return or_i(nibbles(block, j), and_i(high, set1_i(0x30303030)));
+    }
+};
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

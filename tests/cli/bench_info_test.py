@@ -71,13 +71,6 @@ class InfoTest(harness.CommandTest):
         for reading in self.json("info", "--bandwidth", "--json")["read_bandwidth"]:
             self.assertGreater(reading["gb_per_s"], 0)
 
-    def test_board_without_sysfs(self):
-        os.makedirs(self.path("bare"))
-        got = self.json("info", "--json", env={"TINYLLM_SYSFS_ROOT": self.path("bare")})
-        self.assertEqual(got["cores"], got["usable_cores"])
-        self.assertGreater(got["cores"], 0)
-        self.assertEqual(sum(cluster["count"] for cluster in got["clusters"]), got["cores"])
-
     def test_board_of_a_fake_tree(self):
         root = self.path("pi")
         for path, text in {"proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0", "proc/cpuinfo": "CPU implementer\t: 0x41\nCPU part\t: 0xd0b\n",
@@ -92,11 +85,13 @@ class InfoTest(harness.CommandTest):
         self.assertEqual((got["board"], got["cpu"], got["cores"]), ("Raspberry Pi 5 Model B Rev 1.0", "Cortex-A76", 3))
         self.assertEqual([c["cores"] for c in got["clusters"]], ["1-2", "0"])
         self.assertEqual(got["memory_bytes"], 8000000 * 1024)
-        # What the tree lacks is not known, never 0.
+        # What the tree lacks is not known, never 0; the cores are those that the scheduler allows.
         os.makedirs(self.path("bare"), exist_ok=True)
         got = self.json("info", "--json", env={"TINYLLM_SYSFS_ROOT": self.path("bare")})
         self.assertIsNone(got["board"])
         self.assertIsNone(got["memory_bytes"])
+        self.assertEqual((got["cores"], sum(c["count"] for c in got["clusters"])), (got["usable_cores"],) * 2)
+        self.assertGreater(got["cores"], 0)
 
     def test_model(self):
         parameters = sum(len(values) for _, values in tiny_model.tensors().values())

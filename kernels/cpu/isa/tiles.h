@@ -137,6 +137,14 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
     for (int64_t b = 0; b < blocks; ++b) {
         const int64_t at = b * width;
         const int8_t* q = x.q + at * kBlock;
+        if constexpr (width == 1) {
+            // One token waits for memory: the panels behind these, which are next, are asked for meanwhile.
+            TINYLLM_UNROLL
+            for (int p = 0; p < panels; ++p) {
+                const uint8_t* next = w + (panels + p) * stride + scales + b * W::kBytes * kLanes;
+                for (int line = 0; line < W::kBytes * kLanes; line += 64) __builtin_prefetch(next + line, 0, 2);
+            }
+        }
         TINYLLM_UNROLL
         for (int part = 0; part < kParts; ++part) {
             const int32_t* offsets = W::offsets(x) + at * kParts + part;

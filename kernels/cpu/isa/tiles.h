@@ -58,7 +58,13 @@ TINYLLM_INLINE void float_block(const uint8_t* w, int64_t stride, int64_t step, 
         TINYLLM_UNROLL
         for (int t = 0; t < tile; ++t) acc[p][t] = zero();
     }
+    const int64_t step_bytes = step * (type == kF32 ? 4 : 2);
     for (int64_t k = 0; k < cols; ++k) {
+        if constexpr (tile == 1) {  // see int_block
+            TINYLLM_UNROLL
+            for (int p = 0; p < panels; ++p)
+                __builtin_prefetch(w + (panels + p) * stride + k * step_bytes, 0, 2);
+        }
         F v[panels];
         TINYLLM_UNROLL
         for (int p = 0; p < panels; ++p) v[p] = weight<type>(w + p * stride, k * step);
@@ -142,7 +148,8 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
             TINYLLM_UNROLL
             for (int p = 0; p < panels; ++p) {
                 const uint8_t* next = w + (panels + p) * stride + scales + b * W::kBytes * kLanes;
-                for (int line = 0; line < W::kBytes * kLanes; line += 64) __builtin_prefetch(next + line, 0, 2);
+                for (int line = 0; line < W::kBytes * kLanes; line += 64)
+                    __builtin_prefetch(next + line, 0, 2);
             }
         }
         TINYLLM_UNROLL

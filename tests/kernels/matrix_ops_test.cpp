@@ -315,7 +315,8 @@ TEST_P(MatrixOps, EmbedReadsTheStoredRows) {
             if (packs_exactly(type, precision)) {
                 EXPECT_TRUE(same_bits(want, have)) << dtype_name(type);
             } else {
-                EXPECT_LE(nmse(want, have), 5e-5) << dtype_name(type);
+                // Scales of eleven bits; q2_k is rounded to q8_0.
+                EXPECT_LE(nmse(want, have), type == DType::q2_k ? 5e-5 : 1e-6) << dtype_name(type);
                 EXPECT_GT(nmse(want, have), 0) << dtype_name(type);
             }
         }

@@ -14,6 +14,9 @@ compiler=$(cached CMAKE_CXX_COMPILER)
 launcher=$(cached CMAKE_CXX_COMPILER_LAUNCHER)
 work=${build}_package  # beside the build: other tests look through that
 mkdir -p "$work"
+# pkg-config's two implementations quote a space in a package's own path each in its way; none is in this one.
+trees=$(mktemp -d)
+trap 'rm -rf "$trees"' EXIT
 
 model=$TINYLLM_SOURCE_DIR/$(cd "$TINYLLM_SOURCE_DIR" && find tools/embedded -name config.json -printf '%h\n' 2>/dev/null | sort | head -n 1)
 
@@ -44,25 +47,24 @@ for kind in static shared; do
             -DCMAKE_UNITY_BUILD="$(cached CMAKE_UNITY_BUILD)" -DTINYLLM_TOOLS=OFF -DTINYLLM_TESTS=OFF >/dev/null
         cmake --build "$from" >/dev/null
     fi
-    rm -rf "${work:?}/$kind" "$work/installed"
-    cmake --install "$from" --prefix "$work/installed" >/dev/null
-    mv "$work/installed" "$work/$kind"
+    cmake --install "$from" --prefix "$trees/installed" >/dev/null
+    mv "$trees/installed" "$trees/$kind"
 
-    cmake -S "$here" -B "$work/$kind/find_package" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
-        -DCMAKE_PREFIX_PATH="$work/$kind" >/dev/null
-    cmake --build "$work/$kind/find_package" >/dev/null
-    check "$work/$kind/find_package/consumer"
+    cmake -S "$here" -B "$trees/$kind/find_package" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+        -DCMAKE_PREFIX_PATH="$trees/$kind" >/dev/null
+    cmake --build "$trees/$kind/find_package" >/dev/null
+    check "$trees/$kind/find_package/consumer"
 
-    PKG_CONFIG_PATH=$(dirname "$(find "$work/$kind" -name tinyllm.pc)")
+    PKG_CONFIG_PATH=$(dirname "$(find "$trees/$kind" -name tinyllm.pc)")
     export PKG_CONFIG_PATH
     ask=(pkg-config --cflags --libs tinyllm)
     if [[ $kind == static ]]; then ask+=(--static); fi
     flags=()
     eval "flags=($("${ask[@]}"))"  # pkg-config quotes for the shell what holds a space
     "$compiler" -std=c++20 "$here/consumer.cpp" "${flags[@]}" -Wl,-rpath,"$(dirname "$PKG_CONFIG_PATH")" \
-        -o "$work/$kind/pkg_config"
-    check "$work/$kind/pkg_config"
+        -o "$trees/$kind/pkg_config"
+    check "$trees/$kind/pkg_config"
 
-    if [[ -x $work/$kind/bin/tinyllm ]]; then "$work/$kind/bin/tinyllm" --version >/dev/null; fi
+    if [[ -x $trees/$kind/bin/tinyllm ]]; then "$trees/$kind/bin/tinyllm" --version >/dev/null; fi
     echo "$kind: found by CMake and by pkg-config, linked, run"
 done

@@ -10,6 +10,7 @@
 #include "engine/hf_folder.h"
 #include "engine/kv_cache.h"
 #include "engine/model_source.h"
+#include "engine/weights.h"
 #include "kernels/packed_type.h"
 
 namespace tinyllm {
@@ -54,9 +55,8 @@ std::string tokenizer_kind(const ModelSource& source, const std::string& path) {
 std::int64_t loaded_bytes(const TensorInfo& tensor, const ModelOptions& options) {
     if (tensor.shape.size() != 2) return tensor.bytes;
     DType type = tensor.type;
-    if (options.type) {
-        type = tensor.shape[1] % dtype_block(*options.type) == 0 ? *options.type : DType::f16;
-    }
+    if (options.type)
+        type = weight_type(tensor.gguf_name, *options.type, type, tensor.shape[1], false, nullptr);
     if (options.device == "ref")
         return tensor.shape[0] * static_cast<std::int64_t>(row_bytes(type, tensor.shape[1]));
     type = packed_type(type, options.exact ? Precision::exact : Precision::fast);
@@ -85,7 +85,6 @@ ModelFacts inspect_model(const std::string& path) {
         if (name.empty() || !names.insert(name).second) continue;
         const std::int64_t n = elements(tensor.shape);
         const auto bytes = static_cast<std::int64_t>(tensor.data.size());
-
         info.parameters += n;
         info.weight_bytes += bytes;
         by_type[tensor.type] += n;
@@ -94,7 +93,7 @@ ModelFacts inspect_model(const std::string& path) {
         const bool once_per_context = name.starts_with("enc.") || name.find("cross_attn_k") != name.npos ||
                                       name.find("cross_attn_v") != name.npos;
         facts.tensors.push_back(
-            {tensor.name, tensor.shape, tensor.type, bytes, !row_only && !once_per_context});
+            {tensor.name, name, tensor.shape, tensor.type, bytes, !row_only && !once_per_context});
     }
     info.path = path;
     info.architecture = source.architecture->name;
@@ -126,10 +125,10 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
     const ModelInfo& info = facts.info;
     MemoryUse use;
     for (const TensorInfo& tensor : facts.tensors) use.weights += loaded_bytes(tensor, options);
-    const DType cache = options.exact ? DType::f32 : DType::f16;
+    const CacheTypes cache = cache_types(session, options.exact);
     // A decoder behind an encoder also keeps what it reads of the context.
     const std::int64_t blocks = (positions + kKvBlock - 1) / kKvBlock * (info.encoder_decoder ? 2 : 1);
-    for (const DType type : {session.k_type.value_or(cache), session.v_type.value_or(cache)}) {
+    for (const DType type : {cache.k, cache.v}) {
         check_cache_type(info.path, info.head_dim, type);
         use.kv += blocks * info.n_layers * info.n_kv_heads * kKvBlock *
                   static_cast<std::int64_t>(row_bytes(type, info.head_dim));

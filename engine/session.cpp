@@ -62,6 +62,11 @@ void Session::State::run(std::span<const Token> added) {
     }
 }
 
+CacheTypes cache_types(const SessionOptions& options, bool exact) {
+    const DType type = exact ? DType::f32 : DType::f16;
+    return {options.k_type.value_or(type), options.v_type.value_or(type)};
+}
+
 Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options) {
     const std::int64_t own = model->info().context;
     if (options.context < 0) fail(ErrorKind::usage, "context: expected 0 or more, found {}", options.context);
@@ -70,13 +75,12 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
         fail(ErrorKind::usage, "context: the model was made for {} positions, asked for {}", own,
              options.context);
     }
-    const DType type = model->exact() ? DType::f32 : DType::f16;
-    for (const DType cache : {options.k_type.value_or(type), options.v_type.value_or(type)})
-        check_cache_type(model->info().path, model->info().head_dim, cache);
+    const CacheTypes cache = cache_types(options, model->exact());
+    for (const DType type : {cache.k, cache.v})
+        check_cache_type(model->info().path, model->info().head_dim, type);
     Backend& backend = model->backend();
     const std::lock_guard lock(backend.mutex());
-    auto decoder = Decoder::shared(model->network(), backend, options.k_type.value_or(type),
-                                   options.v_type.value_or(type));
+    auto decoder = Decoder::shared(model->network(), backend, cache.k, cache.v);
     const Sequence empty(decoder->pool());
     state_.reset(new State{std::move(model),
                            options,

@@ -1,5 +1,7 @@
 #include "kernels/packed_type.h"
 
+#include <cassert>
+
 #include "kernels/quant_blocks.h"
 
 namespace tinyllm {
@@ -33,8 +35,12 @@ PackedBlock packed_block(DType type) {
             return {2, 20};
         case DType::q6_k:
             return {2, 24};
-        default:
+        case DType::q4_0:
+        case DType::iq4_nl:
             return {1, 16};
+        default:
+            assert(!"type without panels");
+            return {0, 0};
     }
 }
 

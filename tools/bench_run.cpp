@@ -100,11 +100,10 @@ double quantile(std::vector<double> values, double share) {
 
 double bytes_per_token(const ModelInfo& model, std::int64_t decode_bytes, const SessionOptions& options,
                        bool exact, const BenchTest& test) {
-    const DType type = exact ? DType::f32 : DType::f16;
+    const CacheTypes cache = cache_types(options, exact);
     const std::int64_t width = model.n_kv_heads * model.head_dim;
     const auto per_position = static_cast<double>(model.n_layers) *
-                              static_cast<double>(row_bytes(options.k_type.value_or(type), width) +
-                                                  row_bytes(options.v_type.value_or(type), width));
+                              static_cast<double>(row_bytes(cache.k, width) + row_bytes(cache.v, width));
     const double positions = static_cast<double>(test.n_depth) + (static_cast<double>(test.n_gen) + 1) / 2;
     return static_cast<double>(decode_bytes) + per_position * positions;
 }

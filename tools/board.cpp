@@ -100,6 +100,15 @@ std::vector<CoreCluster> read_clusters(int& cores) {
         if (khz) cluster.max_mhz = static_cast<double>(*khz) / 1000;
         ++cores;
     }
+    if (found.empty()) {  // no /sys, as in a bare chroot: those that the scheduler allows
+        cpu_set_t allowed;
+        if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+            cores = CPU_COUNT(&allowed);
+            for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+                if (CPU_ISSET(cpu, &allowed)) found[{0, 0}].cores.push_back(cpu);
+            }
+        }
+    }
     std::vector<CoreCluster> clusters;
     for (auto at = found.rbegin(); at != found.rend(); ++at) {
         std::sort(at->second.cores.begin(), at->second.cores.end());
@@ -146,16 +155,7 @@ Board read_board() {
     }
     board.clusters = read_clusters(board.cores);
     cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof(mask), &mask) == 0) {
-        board.usable_cores = CPU_COUNT(&mask);
-        if (board.clusters.empty()) {  // no /sys, as in a bare chroot
-            CoreCluster& cluster = board.clusters.emplace_back();
-            for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-                if (CPU_ISSET(cpu, &mask)) cluster.cores.push_back(cpu);
-            }
-            board.cores = board.usable_cores;
-        }
-    }
+    if (sched_getaffinity(0, sizeof(mask), &mask) == 0) board.usable_cores = CPU_COUNT(&mask);
     const auto memory = read_fields("/proc/meminfo", ':');
     board.memory_bytes = kilobytes(memory, "MemTotal");
     board.available_bytes = kilobytes(memory, "MemAvailable");

@@ -14,6 +14,7 @@ namespace tinyllm {
 
 struct TensorInfo {
     std::string name;                 ///< as the file spells it
+    std::string gguf_name;            ///< as GGUF does
     std::vector<std::int64_t> shape;  ///< outermost first
     DType type = DType::f32;
     std::int64_t bytes = 0;      ///< in the file

@@ -27,6 +27,12 @@ struct SessionOptions {
     std::int32_t chunk = 512;  ///< rows per prefill step
 };
 
+/// The types in which a session of `options` keeps keys and values.
+struct CacheTypes {
+    DType k, v;
+};
+TINYLLM_API CacheTypes cache_types(const SessionOptions& options, bool exact);
+
 struct GenerateOptions {
     std::int64_t max_tokens = 128;
     SamplerOptions sampler;

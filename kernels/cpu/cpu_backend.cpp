@@ -46,11 +46,13 @@ Matrix CpuBackend::pack(std::span<const RawMatrix> parts, const std::function<vo
 void CpuBackend::embed(const EmbedArgs& args) {
     const std::int64_t dim = args.table->cols;
     constexpr std::int32_t kRows = 8;
-    pool_.run((args.n + kRows - 1) / kRows, [&](int chunk, int) {
+    pool_.run((args.n + kRows - 1) / kRows, [&](int chunk, int thread) {
+        Scratch& scratch = per_thread_[static_cast<std::size_t>(thread)].unpacked;
         for (std::int32_t i = chunk * kRows; i < std::min(args.n, (chunk + 1) * kRows); ++i) {
-            read_packed_row(*args.table, table_, args.tokens[i], args.scale, false, args.out + i * dim);
+            float* out = args.out + i * dim;
+            read_packed_row(*args.table, table_, args.tokens[i], args.scale, false, scratch, out);
             if (args.position_table) {
-                read_packed_row(*args.position_table, table_, args.positions[i], 1, true, args.out + i * dim);
+                read_packed_row(*args.position_table, table_, args.positions[i], 1, true, scratch, out);
             }
         }
     });

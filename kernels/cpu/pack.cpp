@@ -176,7 +176,7 @@ Matrix pack_panels(std::span<const RawMatrix> parts, const std::function<void(st
 }
 
 void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_t row, float scale, bool add,
-                     float* to) {
+                     Scratch& scratch, float* to) {
     assert(row >= 0 && row < matrix.rows);
     const int lanes = table.lanes;
     for (const Strip& strip : matrix.strips) {
@@ -191,10 +191,9 @@ void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_
             to[k] = add ? to[k] + value * scale : value * scale;
         };
         if (dtype_block(strip.type) > 1) {
-            std::vector<float> unpacked(static_cast<std::size_t>(matrix.cols * lanes));
-            table.unpack_panel(&panels, row / lanes, unpacked.data());
-            for (std::int64_t k = 0; k < matrix.cols; ++k)
-                put(k, unpacked[static_cast<std::size_t>(k * lanes + lane)]);
+            auto* unpacked = scratch.get<float>(static_cast<std::size_t>(matrix.cols * lanes));
+            table.unpack_panel(&panels, row / lanes, unpacked);
+            for (std::int64_t k = 0; k < matrix.cols; ++k) put(k, unpacked[k * lanes + lane]);
             return;
         }
         const auto* halves = reinterpret_cast<const std::uint16_t*>(panel);

@@ -24,6 +24,6 @@ Matrix pack_panels(std::span<const RawMatrix> parts, const std::function<void(st
 
 /// Row `row` of all strips as f32, (cols), times `scale`, added to what is there if `add`.
 void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_t row, float scale, bool add,
-                     float* to);
+                     Scratch& scratch, float* to);
 
 }  // namespace tinyllm::cpu

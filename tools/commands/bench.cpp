@@ -86,7 +86,7 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
     const auto n = static_cast<double>(test.n_prompt + test.n_gen);
     std::vector<double> per_second;
     for (double ns : samples.ns) per_second.push_back(n * 1e9 / ns);
-    const DType type = setting.model.exact() ? DType::f32 : DType::f16;
+    const CacheTypes cache = cache_types(setting.session, setting.model.exact());
     const std::optional<std::int64_t> peak = peak_resident_bytes();
     Json row = {{"model_filename", model.path},
                 {"model_type", fmt::format("{} {} {}", model.architecture, show_count(model.parameters),
@@ -95,8 +95,8 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
                 {"model_n_params", model.parameters},
                 {"backends", model.backend},
                 {"n_threads", model.threads},
-                {"type_k", dtype_name(setting.session.k_type.value_or(type))},
-                {"type_v", dtype_name(setting.session.v_type.value_or(type))},
+                {"type_k", dtype_name(cache.k)},
+                {"type_v", dtype_name(cache.v)},
                 {"n_prompt", test.n_prompt},
                 {"n_gen", test.n_gen},
                 {"n_depth", test.n_depth},
@@ -161,7 +161,7 @@ Table shown(const std::vector<Json>& rows, Format format) {
 }
 
 /// Every cache type asked for, as options; one without a type if none was.
-std::vector<std::optional<DType>> cache_types(const char* flag, const std::vector<std::string>& names) {
+std::vector<std::optional<DType>> parse_cache_types(const char* flag, const std::vector<std::string>& names) {
     std::vector<std::optional<DType>> types;
     for (const std::string& name : names) types.emplace_back(parse_dtype(flag, name));
     if (types.empty()) types.emplace_back();
@@ -170,8 +170,8 @@ std::vector<std::optional<DType>> cache_types(const char* flag, const std::vecto
 
 int bench(BenchOptions& options) {
     const std::vector<BenchTest> tests = tests_of(options);
-    const auto k_types = cache_types("-ctk", options.k_types);
-    const auto v_types = cache_types("-ctv", options.v_types);
+    const auto k_types = parse_cache_types("-ctk", options.k_types);
+    const auto v_types = parse_cache_types("-ctv", options.v_types);
     const ModelFacts facts = inspect_model(resolve_model(options.model.model));
     // What cannot be timed is told before the first hour is spent.
     for (const auto& k_type : k_types) {

@@ -142,9 +142,8 @@ Json tinyllm_json(const RunOptions& options, const std::string& path, const Mode
                        {"ratio_fp32", bytes / (4 * parameters)},
                        {"ratio_fp16", bytes / (2 * parameters)},
                        {"context", info.context}};
-    const DType type = model.exact() ? DType::f32 : DType::f16;
-    const std::string k(dtype_name(options.session.k_type.value_or(type)));
-    const std::string v(dtype_name(options.session.v_type.value_or(type)));
+    const CacheTypes cache = cache_types(options.session, model.exact());
+    const std::string k(dtype_name(cache.k)), v(dtype_name(cache.v));
     result["types"] = {{"weights", std::string(dtype_name(info.main_type))},
                        {"kv", k == v ? k : k + "/" + v}};
     result["exact"] = model.exact();

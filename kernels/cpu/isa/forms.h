@@ -10,6 +10,8 @@
 //   bytes()   elements 4 j..4 j + 3 of every row
 #pragma once
 
+#include "kernels/quant_blocks.h"
+
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 /// Low nibbles are elements 0..15, high ones 16..31.
@@ -76,6 +78,14 @@ struct Form<kQ4_1> {
     static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return nibbles(block, j); }
 };
 
+/// iq4_nl's levels as the products of signed weights want them.
+struct Levels {
+    uint8_t bytes[16] = {};
+    constexpr Levels() {
+        for (int i = 0; i < 16; ++i) bytes[i] = static_cast<uint8_t>(kQ8Offset + kIq4Values[i]);
+    }
+};
+
 template <>
 struct Form<kIQ4_NL> {
     static constexpr int kScales = 1, kBytes = 16, kOffset = kQ8Offset;
@@ -83,16 +93,8 @@ struct Form<kIQ4_NL> {
     typedef DotQ8 Product;
     static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q8; }
     static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
-        alignas(16) static constexpr uint8_t kLevels[16] = {
-            static_cast<uint8_t>(kQ8Offset - 127), static_cast<uint8_t>(kQ8Offset - 104),
-            static_cast<uint8_t>(kQ8Offset - 83),  static_cast<uint8_t>(kQ8Offset - 65),
-            static_cast<uint8_t>(kQ8Offset - 49),  static_cast<uint8_t>(kQ8Offset - 35),
-            static_cast<uint8_t>(kQ8Offset - 22),  static_cast<uint8_t>(kQ8Offset - 10),
-            static_cast<uint8_t>(kQ8Offset + 1),   static_cast<uint8_t>(kQ8Offset + 13),
-            static_cast<uint8_t>(kQ8Offset + 25),  static_cast<uint8_t>(kQ8Offset + 38),
-            static_cast<uint8_t>(kQ8Offset + 53),  static_cast<uint8_t>(kQ8Offset + 69),
-            static_cast<uint8_t>(kQ8Offset + 89),  static_cast<uint8_t>(kQ8Offset + 113)};
-        return look_up(kLevels, nibbles(block, j));
+        alignas(16) static constexpr Levels kLevels;
+        return look_up(kLevels.bytes, nibbles(block, j));
     }
 };
 
@@ -127,5 +129,34 @@ struct Form<kQ6_K> {
         return or_i(nibbles(block, j), and_i(high, set1_i(0x30303030)));
     }
 };
+
+/// A type as a value.
+template <int type>
+struct TypeOf {
+    static constexpr int kType = type;
+};
+
+/// Calls f with TypeOf<type>, a quantized type that panels have.
+template <typename Function>
+TINYLLM_INLINE void with_quantized(int type, const Function& f) {
+    switch (type) {
+        case kQ8_0:
+            return f(TypeOf<kQ8_0>());
+        case kQ6_K:
+            return f(TypeOf<kQ6_K>());
+        case kQ5_1:
+            return f(TypeOf<kQ5_1>());
+        case kQ5_0:
+            return f(TypeOf<kQ5_0>());
+        case kQ4_1:
+            return f(TypeOf<kQ4_1>());
+        case kQ4_0:
+            return f(TypeOf<kQ4_0>());
+        case kIQ4_NL:
+            return f(TypeOf<kIQ4_NL>());
+        default:
+            __builtin_unreachable();  // pack_panels makes no others
+    }
+}
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

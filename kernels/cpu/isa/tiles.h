@@ -246,22 +246,9 @@ void int_tile_of(const Panels* w, int64_t first, int n_panels, IntTile x, int ti
 }
 
 void int_tile(const Panels* w, int64_t first, int n_panels, IntTile x, int tile, float* out, int64_t ld) {
-    switch (w->type) {
-        case kQ8_0:
-            return int_tile_of<kQ8_0>(w, first, n_panels, x, tile, out, ld);
-        case kQ4_0:
-            return int_tile_of<kQ4_0>(w, first, n_panels, x, tile, out, ld);
-        case kQ4_1:
-            return int_tile_of<kQ4_1>(w, first, n_panels, x, tile, out, ld);
-        case kQ5_0:
-            return int_tile_of<kQ5_0>(w, first, n_panels, x, tile, out, ld);
-        case kQ5_1:
-            return int_tile_of<kQ5_1>(w, first, n_panels, x, tile, out, ld);
-        case kIQ4_NL:
-            return int_tile_of<kIQ4_NL>(w, first, n_panels, x, tile, out, ld);
-        default:
-            return int_tile_of<kQ6_K>(w, first, n_panels, x, tile, out, ld);
-    }
+    with_quantized(w->type, [&](auto form) {
+        int_tile_of<decltype(form)::kType>(w, first, n_panels, x, tile, out, ld);
+    });
 }
 
 template <int type>
@@ -308,20 +295,9 @@ void unpack_panel(const Panels* w, int64_t panel, float* out) {
             return unpack_plain<kF16>(data, w->cols, out);
         case kBF16:
             return unpack_plain<kBF16>(data, w->cols, out);
-        case kQ8_0:
-            return unpack_blocks<kQ8_0>(data, w->cols, out);
-        case kQ4_0:
-            return unpack_blocks<kQ4_0>(data, w->cols, out);
-        case kQ4_1:
-            return unpack_blocks<kQ4_1>(data, w->cols, out);
-        case kQ5_0:
-            return unpack_blocks<kQ5_0>(data, w->cols, out);
-        case kQ5_1:
-            return unpack_blocks<kQ5_1>(data, w->cols, out);
-        case kIQ4_NL:
-            return unpack_blocks<kIQ4_NL>(data, w->cols, out);
         default:
-            return unpack_blocks<kQ6_K>(data, w->cols, out);
+            with_quantized(w->type,
+                           [&](auto form) { unpack_blocks<decltype(form)::kType>(data, w->cols, out); });
     }
 }
 

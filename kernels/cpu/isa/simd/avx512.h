@@ -217,20 +217,10 @@ struct DotQ8 {
 };
 
 /// Weights 0..127: the pair sums of one step fit 16 bits.
-struct DotQ6 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm512_setzero_si512();
-    }
+struct DotQ6 : DotQ8 {
     static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
         const I pairs = _mm512_maddubs_epi16(w, broadcast4(x));
         acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-    }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = acc;
-        return offset ? add_i(sum, set1_i(*add)) : sum;
     }
 };
 

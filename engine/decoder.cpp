@@ -23,12 +23,13 @@ Decoder::Decoder(const Network& network, Backend& backend, DType k_type, DType v
       pool_(std::make_shared<KvPool>(backend, network.config, k_type, v_type)),
       scratch_(backend) {}
 
-void Decoder::run(std::span<const Job> jobs, std::int32_t chunk,
+void Decoder::run(std::span<const Job> jobs, std::int32_t chunk, Phase phase,
                   const std::function<void(std::span<const JobRows>)>& visit) {
     std::size_t job = 0;
     std::int64_t done = 0;  // tokens of jobs[job]
     while (job < jobs.size()) {
         Batch batch;
+        batch.phase = phase_ = phase;
         std::vector<JobRows> rows;
         while (job < jobs.size() && batch.n() < chunk) {
             const std::span<const std::int32_t> tokens = jobs[job].tokens;
@@ -152,7 +153,7 @@ Rope Decoder::rope_until(std::int64_t positions) {
 
 void Decoder::logits(std::span<const std::int32_t> rows, float* out) {
     const Head head = network_.head();
-    backend_.logits({hidden_.data, rows, head.norm, head.w, head.bias, head.scale, out});
+    backend_.logits({hidden_.data, rows, head.norm, head.w, head.bias, head.scale, out, phase_});
 }
 
 void Decoder::score(std::span<const std::int32_t> rows, std::span<const std::int32_t> targets,
@@ -161,10 +162,10 @@ void Decoder::score(std::span<const std::int32_t> rows, std::span<const std::int
     backend_.score({hidden_.data, rows, targets, head.norm, head.w, head.bias, head.scale, logprobs, best});
 }
 
-void Decoder::logits_of(const float* hidden, float* out) {
+void Decoder::logits_of(const float* hidden, Phase phase, float* out) {
     const Head head = network_.head();
     const std::int32_t row = 0;
-    backend_.logits({hidden, {&row, 1}, head.norm, head.w, head.bias, head.scale, out});
+    backend_.logits({hidden, {&row, 1}, head.norm, head.w, head.bias, head.scale, out, phase});
 }
 
 std::int64_t Decoder::scratch_bytes() const {

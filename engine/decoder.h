@@ -41,9 +41,9 @@ class Decoder {
     bool has_encoder() const { return network_.encoder() != nullptr; }
 
     /// Runs every job to its end, at most `chunk` rows a step, in order; `visit` sees each step's rows while
-    /// logits() and score() can read them. The caller has checked tokens and lengths. Needs the backend's
-    /// mutex.
-    void run(std::span<const Job> jobs, std::int32_t chunk,
+    /// logits() and score() can read them. In Phase::decode every job is one token. The caller has checked
+    /// tokens and lengths. Needs the backend's mutex.
+    void run(std::span<const Job> jobs, std::int32_t chunk, Phase phase,
              const std::function<void(std::span<const JobRows>)>& visit);
 
     /// Has the encoder read each job's tokens, as many jobs a step as `chunk` rows hold, at least one; what
@@ -60,8 +60,8 @@ class Decoder {
     /// log p(targets[i]) and the best token at rows[i] of the last step.
     void score(std::span<const std::int32_t> rows, std::span<const std::int32_t> targets, float* logprobs,
                std::int32_t* best);
-    /// Logits of one row kept by the caller, (vocab).
-    void logits_of(const float* hidden, float* out);
+    /// Logits of one row that the caller kept from a step of `phase`, (vocab).
+    void logits_of(const float* hidden, Phase phase, float* out);
 
     std::int64_t scratch_bytes() const;
 
@@ -75,6 +75,7 @@ class Decoder {
     std::shared_ptr<KvPool> pool_;
     Scratch scratch_;
     Rows hidden_;
+    Phase phase_ = Phase::prompt;  // of the last step
     std::shared_ptr<std::byte> rope_memory_;
     std::int64_t rope_positions_ = 0;
 };

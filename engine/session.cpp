@@ -51,7 +51,8 @@ void Session::State::run(std::span<const Token> added) {
     const Job job{&sequence, added, encoded_or_null()};
     has_hidden = has_logits = false;
     try {
-        decoder->run({&job, 1}, options.chunk, [&](std::span<const JobRows> rows) {
+        phase = added.size() == 1 ? Phase::decode : Phase::prompt;
+        decoder->run({&job, 1}, options.chunk, phase, [&](std::span<const JobRows> rows) {
             const JobRows& part = rows.back();
             tokens.insert(tokens.end(), added.begin() + part.offset, added.begin() + part.offset + part.n);
             if (part.offset + part.n == std::ssize(added)) keep_hidden(part.first_row + part.n - 1);
@@ -82,17 +83,12 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
     const std::lock_guard lock(backend.mutex());
     auto decoder = Decoder::shared(model->network(), backend, cache.k, cache.v);
     const Sequence empty(decoder->pool());
-    state_.reset(new State{std::move(model),
-                           options,
-                           options.context ? options.context : own,
-                           std::move(decoder),
-                           empty,
-                           {},
-                           empty,
-                           nullptr,
-                           false,
-                           {},
-                           false});
+    state_.reset(new State{.model = std::move(model),
+                           .options = options,
+                           .context = options.context ? options.context : own,
+                           .decoder = std::move(decoder),
+                           .sequence = empty,
+                           .encoded = empty});
 }
 
 Session::~Session() = default;
@@ -124,7 +120,7 @@ std::span<const float> Session::logits() {
     if (!s.has_logits) {
         const std::lock_guard lock(s.backend().mutex());
         s.logits.resize(static_cast<std::size_t>(s.model->network().config.vocab_size));
-        s.decoder->logits_of(reinterpret_cast<const float*>(s.hidden.get()), s.logits.data());
+        s.decoder->logits_of(reinterpret_cast<const float*>(s.hidden.get()), s.phase, s.logits.data());
         s.has_logits = true;
     }
     return s.logits;
@@ -205,13 +201,15 @@ void Session::decode_batch(std::span<Session* const> sessions, std::span<const T
             of.push_back(i);
             done[i] = true;
         }
-        decoder.run(jobs, sessions[first]->state_->options.chunk, [&](std::span<const JobRows> rows) {
-            for (const JobRows& row : rows) {
-                State& s = *sessions[of[row.job]]->state_;
-                s.tokens.push_back(tokens[of[row.job]]);
-                s.keep_hidden(row.first_row);
-            }
-        });
+        decoder.run(jobs, sessions[first]->state_->options.chunk, Phase::decode,
+                    [&](std::span<const JobRows> rows) {
+                        for (const JobRows& row : rows) {
+                            State& s = *sessions[of[row.job]]->state_;
+                            s.tokens.push_back(tokens[of[row.job]]);
+                            s.keep_hidden(row.first_row);
+                            s.phase = Phase::decode;
+                        }
+                    });
     }
 }
 

@@ -14,7 +14,7 @@ std::vector<float> score_rows(Decoder& decoder, const Job& job, std::int64_t fir
                               std::vector<float>* last_logits) {
     std::vector<float> out(targets.size());
     const std::int64_t n = std::ssize(job.tokens);
-    decoder.run({&job, 1}, chunk, [&](std::span<const JobRows> rows) {
+    decoder.run({&job, 1}, chunk, Phase::prompt, [&](std::span<const JobRows> rows) {
         const JobRows& part = rows.back();
         const std::int64_t begin = std::max(part.offset, first);
         const std::int64_t end = std::min(part.offset + part.n, first + std::ssize(targets));
@@ -106,7 +106,7 @@ std::vector<std::vector<float>> Session::last_logits(std::span<const std::vector
         std::vector<Job> jobs;
         for (std::size_t i = 0; i < group.size(); ++i)
             jobs.push_back({&sequences[i], group[i], encodings.of(i)});
-        s.decoder->run(jobs, s.options.chunk, [&](std::span<const JobRows> parts) {
+        s.decoder->run(jobs, s.options.chunk, Phase::prompt, [&](std::span<const JobRows> parts) {
             std::vector<std::int32_t> last;
             std::vector<std::size_t> of;
             for (const JobRows& part : parts) {

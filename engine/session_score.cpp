@@ -141,7 +141,7 @@ std::vector<std::vector<Score>> Session::loglikelihood(std::span<const ScoreRequ
         std::vector<Job> jobs;
         for (std::size_t i = 0; i < group.size(); ++i)
             jobs.push_back({&sequences[i], group[i]->tokens, encodings.of(i)});
-        s.decoder->run(jobs, chunk, [&](auto part) { score_step(*s.decoder, part, group); });
+        s.decoder->run(jobs, chunk, Phase::prompt, [&](auto part) { score_step(*s.decoder, part, group); });
 
         std::vector<Sequence> forks;
         std::vector<std::size_t> of;  // in the group
@@ -151,7 +151,8 @@ std::vector<std::vector<Score>> Session::loglikelihood(std::span<const ScoreRequ
             std::vector<Job> forked;
             for (std::size_t i = 0; i < forks.size(); ++i)
                 forked.push_back({&forks[i], branches[i]->tokens, encodings.of(of[i])});
-            s.decoder->run(forked, chunk, [&](auto part) { score_step(*s.decoder, part, branches); });
+            s.decoder->run(forked, chunk, Phase::prompt,
+                           [&](auto part) { score_step(*s.decoder, part, branches); });
             forks.clear();
             of.clear();
             branches.clear();

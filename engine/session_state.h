@@ -15,11 +15,12 @@ struct Session::State {
     std::int64_t context = 0;
     std::shared_ptr<Decoder> decoder;
     Sequence sequence;
-    std::vector<Token> tokens;          // of the sequence
-    Sequence encoded;                   // what an encoder made of the context; empty: none was read yet
-    std::shared_ptr<std::byte> hidden;  // what the head reads of the last row, (head width)
+    std::vector<Token> tokens{};          // of the sequence
+    Sequence encoded;                     // what an encoder made of the context; empty: none was read yet
+    std::shared_ptr<std::byte> hidden{};  // what the head reads of the last row, (head width)
     bool has_hidden = false;
-    std::vector<float> logits;  // of the last row, once asked for
+    Phase phase = Phase::prompt;  // in which it was made
+    std::vector<float> logits{};  // of the last row, once asked for
     bool has_logits = false;
 
     Backend& backend() const { return model->backend(); }

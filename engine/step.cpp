@@ -48,24 +48,24 @@ void Step::norm(Rows x, const Norm& norm) {
 
 Rows Step::linear(Rows x, const Norm& norm, const Linear& l, Activation activation) {
     const Rows out = take(l.w.rows);
-    backend_.linear({n(), x.data, norm, &l.w, l.bias, activation, false, out.data});
+    backend_.linear({n(), x.data, norm, &l.w, l.bias, activation, false, out.data, batch_.phase});
     return out;
 }
 
 void Step::linear_add(Rows in, const Linear& l, Rows x) {
-    backend_.linear({n(), in.data, kNoNorm, &l.w, l.bias, Activation::none, true, x.data});
+    backend_.linear({n(), in.data, kNoNorm, &l.w, l.bias, Activation::none, true, x.data, batch_.phase});
 }
 
 Rows Step::glu(Rows x, const Norm& norm, const Linear& l, Activation activation) {
     const Rows out = take(l.w.rows / 2);
-    backend_.glu({n(), x.data, norm, &l.w, l.bias, activation, out.data});
+    backend_.glu({n(), x.data, norm, &l.w, l.bias, activation, out.data, batch_.phase});
     return out;
 }
 
 Rows Step::qkv(Rows x, const Norm& norm, const Linear& l, std::int64_t layer) {
     const Rows q = take(config_.n_heads * config_.head_dim);
     backend_.qkv({n(), x.data, norm, &l.w, l.bias, static_cast<std::int32_t>(config_.n_heads), rope_,
-                  kv_[static_cast<std::size_t>(layer)], batch_.segments, q.data});
+                  kv_[static_cast<std::size_t>(layer)], batch_.segments, q.data, batch_.phase});
     return q;
 }
 
@@ -83,7 +83,8 @@ Rows Step::attend_to(std::span<const Segment> segments, Rows q, std::int64_t lay
                      .relative = bias,
                      .kv = kv_[static_cast<std::size_t>(layer)],
                      .segments = segments,
-                     .out = out.data});
+                     .out = out.data,
+                     .phase = batch_.phase});
     return out;
 }
 
@@ -105,7 +106,8 @@ void Step::remember(Rows x, const Linear& l, std::int64_t layer) {
                   .w = &l.w,
                   .bias = l.bias,
                   .kv = kv_[static_cast<std::size_t>(layer)],
-                  .segments = batch_.segments});
+                  .segments = batch_.segments,
+                  .phase = batch_.phase});
 }
 
 }  // namespace tinyllm

@@ -25,6 +25,7 @@ struct Batch {
     std::vector<std::int32_t> positions;  // (n)
     std::vector<Segment> segments;        // cover the n rows
     std::vector<Segment> encoded;         // of a decoder behind an encoder: the same rows, the encoder's keys
+    Phase phase = Phase::prompt;
     std::int32_t n() const { return static_cast<std::int32_t>(tokens.size()); }
 };
 

@@ -6,8 +6,8 @@
 // is held: scratch memory and threads belong to the backend. kernels/ref is the specification of each op;
 // every other backend is tested against it.
 //
-// Determinism, for every backend: an output element depends on its own inputs only, never on the number of
-// threads; with Precision::exact also not on how many rows or segments share the call.
+// Determinism, for every backend: an output element depends on its own inputs, the precision and the phase
+// only, never on the number of threads or on how many rows or segments share the call.
 #pragma once
 
 #include <cstddef>
@@ -79,6 +79,11 @@ enum class Activation {
     gelu_tanh,  // x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
     relu_squared,
 };
+
+/// What the rows of a call are: text that is read, or one token a sequence that was just made. In
+/// Precision::fast a backend may use another arithmetic for each, so a result depends on what a row is, but
+/// not on how many share the call.
+enum class Phase { prompt, decode };
 
 /// Rotation of the first `dims` elements of each head; element i pairs with i + dims/2.
 struct Rope {
@@ -153,6 +158,7 @@ struct LinearArgs {
     Activation activation = Activation::none;
     bool accumulate = false;
     float* out = nullptr;  // (n, w.rows)
+    Phase phase = Phase::prompt;
 };
 
 /// out = activation(gate) * up, with gate = rows [0, ff) and up = rows [ff, 2 ff) of w norm(x) + bias
@@ -164,6 +170,7 @@ struct GluArgs {
     const float* bias = nullptr;  // (2 ff) or null
     Activation activation = Activation::silu;
     float* out = nullptr;  // (n, ff)
+    Phase phase = Phase::prompt;
 };
 
 /// q, k, v = w norm(x) + bias, split by rows; q and k rotated; k and v stored in the cache at the rows'
@@ -179,6 +186,7 @@ struct QkvArgs {
     KvLayer kv{};
     std::span<const Segment> segments{};  // cover the n rows
     float* q = nullptr;                   // (n, n_heads * head_dim)
+    Phase phase = Phase::prompt;
 };
 
 /// out = softmax(q k^T scale + alibi + relative) v over the cached positions that each row may see: p -
@@ -194,6 +202,7 @@ struct AttendArgs {
     KvLayer kv{};
     std::span<const Segment> segments{};
     float* out = nullptr;  // (n, n_heads * head_dim)
+    Phase phase = Phase::prompt;
 };
 
 /// logits[i] = head norm(x[rows[i]]) + bias
@@ -205,10 +214,11 @@ struct LogitsArgs {
     const float* bias = nullptr;   // (vocab) or null
     float scale = 1;               // multiplies the logits
     float* logits = nullptr;       // host (rows.size(), vocab)
+    Phase phase = Phase::prompt;
 };
 
-/// log softmax(logits)[target] per asked row, and the row's best token; vocabulary-wide logits are never
-/// stored.
+/// log softmax(logits)[target] per asked row of a prompt, and the row's best token; vocabulary-wide logits
+/// are never stored.
 struct ScoreArgs {
     const float* x = nullptr;                 // (…, head.cols)
     std::span<const std::int32_t> rows{};     // host
@@ -230,8 +240,8 @@ struct CopyKvArgs {
 };
 
 enum class Precision {
-    fast,   // activations may be rounded to 8 bits per block where the weights are quantized
-    exact,  // weights as stored, fp32 arithmetic, no approximated functions, results independent of the batch
+    fast,  // activations may be rounded: to 8 bits per block where weights are quantized, to bf16 (see Phase)
+    exact,  // weights as stored, fp32 arithmetic, no approximated functions
 };
 
 struct BackendOptions {

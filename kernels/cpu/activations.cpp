@@ -1,5 +1,7 @@
 #include "kernels/cpu/activations.h"
 
+#include <algorithm>
+
 namespace tinyllm::cpu {
 namespace {
 
@@ -11,11 +13,11 @@ constexpr std::size_t round_up(std::size_t n) {
 
 }  // namespace
 
-std::vector<Tile> tiles_of(const KernelTable& table, std::int32_t n) {
+std::vector<Tile> tiles_of(const int (&sizes)[kMaxTiles], std::int32_t n) {
     std::vector<Tile> tiles;
     for (std::int32_t row = 0; row < n;) {
-        std::int32_t width = table.tiles[kMaxTiles - 1];
-        for (const int size : table.tiles) {
+        std::int32_t width = sizes[kMaxTiles - 1];
+        for (const int size : sizes) {
             if (n - row <= size) {
                 width = size;
                 break;
@@ -28,8 +30,18 @@ std::vector<Tile> tiles_of(const KernelTable& table, std::int32_t n) {
     return tiles;
 }
 
-Forms forms_of(const Matrix& w, Precision precision) {
+Forms forms_of(const Matrix& w, const KernelTable& table, Precision precision, Phase phase) {
     Forms forms;
+    if (table.pairs && precision == Precision::fast && phase == Phase::prompt) {
+        bool all = true;
+        for (const Strip& strip : w.strips) {
+            const int terms = table.pairs->terms(static_cast<int>(strip.type));
+            all = all && terms > 0;
+            forms.pairs = std::max(forms.pairs, terms);
+        }
+        if (all) return forms;
+        forms.pairs = 0;
+    }
     for (const Strip& strip : w.strips) {
         const bool int8 = precision == Precision::fast && dtype_block(strip.type) > 1;
         (int8 ? forms.int8 : forms.f32) = true;
@@ -38,10 +50,17 @@ Forms forms_of(const Matrix& w, Precision precision) {
 }
 
 Activations::Activations(const KernelTable& table, std::int32_t n, std::int64_t cols, Forms forms)
-    : table_(&table), cols_(cols), forms_(forms), tiles_(tiles_of(table, n)) {
+    : table_(&table),
+      cols_(cols),
+      forms_(forms),
+      tiles_(tiles_of(forms.pairs ? table.pairs->tiles : table.tiles, n)) {
     for (const Tile& tile : tiles_) {
         offsets_.push_back(bytes_);
         const auto elements = static_cast<std::size_t>(cols * tile.width);
+        if (forms.pairs) {
+            bytes_ += static_cast<std::size_t>(pair_parts(forms.pairs) * pair_cols(cols) * tile.width) *
+                      sizeof(std::uint16_t);
+        }
         if (forms.f32) bytes_ += round_up(elements * sizeof(float));
         if (forms.int8)
             bytes_ += round_up(elements) + kPerBlock * round_up(elements / kBlock * sizeof(float));
@@ -59,6 +78,9 @@ void Activations::fill(std::byte* memory, std::size_t index, const float* x, con
                              cols_, rows + i * cols_);
         }
         from = rows;
+    }
+    if (forms_.pairs) {
+        table_->pairs->fill(from, cols_, tile.rows, tile.width, cols_, forms_.pairs, pairs(memory, index));
     }
     if (forms_.f32) table_->fill_tile(from, cols_, tile.rows, tile.width, cols_, f32(memory, index));
     if (forms_.int8) {

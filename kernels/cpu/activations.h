@@ -16,15 +16,16 @@ struct Tile {
     std::int32_t width;  // columns of the tile, >= rows
 };
 
-/// The tiles of `n` rows: the largest while they fill, then the smallest that holds the rest.
-std::vector<Tile> tiles_of(const KernelTable& table, std::int32_t n);
+/// The tiles of `n` rows: the largest of `sizes` while they fill, then the smallest that holds the rest.
+std::vector<Tile> tiles_of(const int (&sizes)[kMaxTiles], std::int32_t n);
 
 /// Which forms of the activations a matrix needs.
 struct Forms {
     bool f32 = false;
     bool int8 = false;
+    int pairs = 0;  // terms of pairs of bf16; then no other form
 };
-Forms forms_of(const Matrix& w, Precision precision);
+Forms forms_of(const Matrix& w, const KernelTable& table, Precision precision, Phase phase);
 
 /// How all tiles of one op's input, in the forms asked for, lie in one block of scratch memory.
 class Activations {
@@ -43,6 +44,10 @@ class Activations {
         return reinterpret_cast<float*>(memory + offsets_[tile]);
     }
     IntTile int8(std::byte* memory, std::size_t tile) const;
+    std::uint16_t* pairs(std::byte* memory, std::size_t tile) const {
+        return reinterpret_cast<std::uint16_t*>(memory + offsets_[tile]);
+    }
+    const Forms& forms() const { return forms_; }
 
   private:
     const KernelTable* table_;

@@ -1,8 +1,8 @@
 // attend: many queries of a segment as columns of small matrix products, or, in fast decoding, one row at a
-// time with long contexts cut into fixed parts. With Precision::exact only the first form is used, so that a
-// row's result never depends on the batch.
+// time with long contexts cut into fixed parts.
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -175,7 +175,7 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
     const std::int32_t group = args.n_heads / kv.n_kv_heads;
     const std::int32_t columns = n_rows * group;
     const std::int64_t ld = padded(kv.head_dim, table_.lanes);
-    const std::vector<Tile> tiles = tiles_of(table_, columns);
+    const std::vector<Tile> tiles = tiles_of(table_.tiles, columns);
     const std::int64_t all_columns = tiles.back().first_row + tiles.back().width;
     const std::int64_t floats =
         attend_scratch(ld) + all_columns * kv.head_dim * 2 + columns * ld + 3 * columns;
@@ -257,7 +257,8 @@ void CpuBackend::attend(const AttendArgs& args) {
     const std::int32_t group = args.n_heads / args.kv.n_kv_heads;
     const std::int32_t step = std::clamp(kColumns / group, 1, 128);
     for (const Segment& segment : args.segments) {
-        if (segment.n_rows == 1 && precision_ == Precision::fast) {
+        if (args.phase == Phase::decode && precision_ == Precision::fast) {
+            assert(segment.n_rows == 1);
             single.push_back(segment);
             continue;
         }

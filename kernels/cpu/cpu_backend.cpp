@@ -26,8 +26,10 @@ static_assert(static_cast<int>(Activation::none) == kNone && static_cast<int>(Ac
               static_cast<int>(Activation::relu_squared) == kReluSquared);
 static_assert(kBlock == kQuantBlock && kKvStep == kKvBlock);
 
-CpuBackend::CpuBackend(const BackendOptions& options)
-    : table_(choose_isa(options.isa)),
+CpuBackend::CpuBackend(const BackendOptions& options) : CpuBackend(options, choose_isa(options.isa)) {}
+
+CpuBackend::CpuBackend(const BackendOptions& options, const KernelTable& table)
+    : table_(table),
       precision_(options.precision),
       pool_(choose_threads(options.threads),
             options.threads == 0 ? clusters().front().cpus : std::vector<int>{}),

@@ -15,6 +15,8 @@ namespace tinyllm::cpu {
 class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(const BackendOptions& options);
+    /// With kernels of the caller's instead of options.isa's; `table` outlives the backend.
+    CpuBackend(const BackendOptions& options, const KernelTable& table);
 
     std::string name() const override { return "cpu"; }
     std::string description() const override;
@@ -44,6 +46,7 @@ class CpuBackend final : public Backend {
         std::int64_t second = 0;  // > 0: each chunk also holds the rows that lie this much further down (glu)
         std::int64_t chunk_unit = 1;  // chunks are multiples of this many rows
         std::int64_t chunk_rows = 0;  // 0: whatever suits the machine
+        Phase phase = Phase::decode;
     };
     /// What a chunk hands to its op's last step: y[i] is row `first_row` of w on token `token + i`.
     struct Chunk {
@@ -72,6 +75,8 @@ class CpuBackend final : public Backend {
     void multiply_rows(const Matrix& w, std::int64_t begin, std::int64_t end, const Block& block) const;
     void multiply_panels(const Panels& panels, std::int64_t first, std::int64_t last, const Block& block,
                          float* out) const;
+    void multiply_pairs(const Panels& panels, std::int64_t first, std::int64_t last, const Block& block,
+                        float* out) const;
     std::int64_t choose_chunk(const Product& product, std::size_t n_tiles) const;
 
     struct RowAttention;

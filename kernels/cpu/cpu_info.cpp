@@ -15,6 +15,8 @@
 #include <sys/auxv.h>
 #elif defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace tinyllm::cpu {
@@ -32,6 +34,12 @@ extern const KernelTable kTable;
 namespace avx512_vnni {
 extern const KernelTable kTable;
 }
+namespace avx512_bf16 {
+extern const PairKernels kPairs;
+}
+namespace amx {
+extern const PairKernels kPairs;
+}
 #elif defined(__aarch64__)
 namespace scalar {
 extern const KernelTable kTable;
@@ -48,6 +56,31 @@ extern const KernelTable kTable;
 }
 #endif
 
+#if defined(__x86_64__)
+namespace {
+
+KernelTable with_pairs(const KernelTable& table, const char* name, const PairKernels& pairs) {
+    KernelTable with = table;
+    with.name = name;
+    with.pairs = &pairs;
+    return with;
+}
+
+/// Whether this process may use AMX's tiles of bf16: the system has to be asked once, since they make its
+/// threads' state larger.
+bool has_amx_bf16() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned kBf16 = 1u << 22;  // of leaf 7, edx
+    constexpr unsigned kTile = 1u << 24;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (kBf16 | kTile)) != (kBf16 | kTile)) return false;
+    constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM, Linux 5.16
+    constexpr long kTileData = 18;               // XFEATURE_XTILE_DATA
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+}  // namespace
+#endif
+
 std::vector<Isa> isas() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -58,10 +91,13 @@ std::vector<Isa> isas() {
     const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                             __builtin_cpu_supports("avx512dq");
-    return {{&scalar::kTable, true},
-            {&avx2::kTable, has_avx2},
-            {&avx512::kTable, has_avx512},
-            {&avx512_vnni::kTable, has_avx512 && __builtin_cpu_supports("avx512vnni")}};
+    const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
+    const bool has_bf16 = has_vnni && __builtin_cpu_supports("avx512bf16");
+    static const bool has_amx = has_bf16 && has_amx_bf16();
+    static const KernelTable bf16 = with_pairs(avx512_vnni::kTable, "avx512_bf16", avx512_bf16::kPairs);
+    static const KernelTable tiles = with_pairs(avx512_vnni::kTable, "amx", amx::kPairs);
+    return {{&scalar::kTable, true},          {&avx2::kTable, has_avx2}, {&avx512::kTable, has_avx512},
+            {&avx512_vnni::kTable, has_vnni}, {&bf16, has_bf16},         {&tiles, has_amx}};
 #elif defined(__aarch64__)
     const unsigned long caps = getauxval(AT_HWCAP);
     constexpr unsigned long kFp16 = 1UL << 10;     // HWCAP_ASIMDHP

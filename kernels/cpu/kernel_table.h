@@ -54,11 +54,42 @@ struct IntTile {
 
 struct AttendTile;
 
+constexpr int kPairStep = 32;  // k of one step of the products of pairs: a row of a matrix unit's tile
+
+/// Elements of a row of activations, or of one lane of a panel, as pairs: cols rounded up to whole steps.
+constexpr int64_t pair_cols(int64_t cols) {
+    return (cols + kPairStep - 1) / kPairStep * kPairStep;
+}
+
+/// Numbers that stand for one value.
+constexpr int pair_parts(int terms) {
+    return terms == 1 ? 1 : 2;
+}
+
+/// Products of bf16 pairs summed in f32, for the many rows of a prompt. With one term both operands are
+/// rounded to bf16 (8 bits); with three each is two numbers, what rounding left being the second, and the
+/// three largest of the four products are added, which leaves about 16 bits.
+///   activations: [step][width][32], and behind them, with three terms, what rounding left
+///   weights:     panels [k / 2][lane][2], likewise
+struct PairKernels {
+    int tiles[kMaxTiles];  // as KernelTable::tiles
+    /// Terms that weights of a type are computed with; 0: pairs gain nothing.
+    int (*terms)(int type);
+    /// `rows` rows of x; those from `rows` to `width` are zeroed.
+    void (*fill)(const float* x, int64_t stride, int rows, int width, int64_t cols, int terms, uint16_t* out);
+    /// One panel.
+    void (*unpack)(const Panels* w, int64_t panel, int terms, uint16_t* out);
+    /// out[t * ld + p * lanes + lane] for all `width` columns of `n_panels` panels, one behind the other.
+    void (*product)(const uint16_t* w, int n_panels, const uint16_t* x, int width, int64_t cols, int terms,
+                    float* out, int64_t ld);
+};
+
 struct KernelTable {
     const char* name;
     int lanes;
-    int q8_offset;         // added to the bytes of q8_0: 128 where the dot product is unsigned x signed
-    int tiles[kMaxTiles];  // token counts of the tile kernels, ascending, the last is the largest
+    int q8_offset;             // added to the bytes of q8_0: 128 where the dot product is unsigned x signed
+    int tiles[kMaxTiles];      // token counts of the tile kernels, ascending, the last is the largest
+    const PairKernels* pairs;  // null: none
 
     void (*norm_row)(int kind, float eps, const float* weight, const float* bias, const float* x, int64_t dim,
                      float* out);

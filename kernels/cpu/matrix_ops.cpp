@@ -15,6 +15,8 @@ constexpr std::int32_t kSelfPrepared = 4;
 
 // Activations of a chunk's tokens that should stay in the second-level cache.
 constexpr std::int64_t kTokenBytes = 256 << 10;
+// As pairs they are read less often than weights are unpacked, once per chunk.
+constexpr std::int64_t kPairTokenBytes = 1 << 20;
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t unit) {
     return (n + unit - 1) / unit * unit;
@@ -22,8 +24,28 @@ constexpr std::int64_t round_up(std::int64_t n, std::int64_t unit) {
 
 }  // namespace
 
+void CpuBackend::multiply_pairs(const Panels& panels, std::int64_t first, std::int64_t last,
+                                const Block& block, float* out) const {
+    const PairKernels& pairs = *table_.pairs;
+    const std::vector<Tile>& tiles = block.x->tiles();
+    const int terms = block.x->forms().pairs;
+    const std::int64_t elements = pair_parts(terms) * pair_cols(panels.cols) * table_.lanes;
+    auto* unpacked = block.thread->unpacked.get<std::uint16_t>(static_cast<std::size_t>(2 * elements));
+    for (std::int64_t p = first; p < last; p += 2) {
+        const int n = static_cast<int>(std::min<std::int64_t>(2, last - p));
+        for (int i = 0; i < n; ++i) pairs.unpack(&panels, p + i, terms, unpacked + i * elements);
+        for (std::size_t t = block.first; t < block.last; ++t) {
+            float* y = out + (tiles[t].first_row - tiles[block.first].first_row) * block.ld +
+                       (p - first) * table_.lanes;
+            pairs.product(unpacked, n, block.x->pairs(block.memory, t), tiles[t].width, panels.cols, terms, y,
+                          block.ld);
+        }
+    }
+}
+
 void CpuBackend::multiply_panels(const Panels& panels, std::int64_t first, std::int64_t last,
                                  const Block& block, float* out) const {
+    if (block.x->forms().pairs) return multiply_pairs(panels, first, last, block, out);
     const int lanes = table_.lanes;
     const std::vector<Tile>& tiles = block.x->tiles();
     const std::int32_t token = tiles[block.first].first_row;
@@ -93,7 +115,7 @@ template <typename Finish>
 void CpuBackend::multiply(const Product& product, const Finish& finish) {
     if (product.n == 0) return;
     const Matrix& w = *product.w;
-    const Forms forms = forms_of(w, precision_);
+    const Forms forms = forms_of(w, table_, precision_, product.phase);
     const Activations x(table_, product.n, w.cols, forms);
     const bool self_prepared = product.n <= kSelfPrepared;
     std::byte* memory = nullptr;
@@ -107,9 +129,10 @@ void CpuBackend::multiply(const Product& product, const Finish& finish) {
     }
     const std::size_t n_tiles = x.tiles().size();
     const std::int64_t width = x.tiles()[0].width;
-    const std::int64_t token_bytes = w.cols * (forms.f32 ? 4 : 1);
+    const std::int64_t token_bytes = w.cols * (forms.pairs ? 2 * pair_parts(forms.pairs) : forms.f32 ? 4 : 1);
+    const std::int64_t block_bytes = forms.pairs ? kPairTokenBytes : kTokenBytes;
     const auto tiles_per_block =
-        static_cast<std::size_t>(std::max<std::int64_t>(4, kTokenBytes / (token_bytes * width)));
+        static_cast<std::size_t>(std::max<std::int64_t>(4, block_bytes / (token_bytes * width)));
     const std::size_t n_blocks = (n_tiles + tiles_per_block - 1) / tiles_per_block;
     const std::int64_t chunk_rows = choose_chunk(product, n_tiles);
     const std::int64_t n_chunks = (product.rows + chunk_rows - 1) / chunk_rows;
@@ -150,7 +173,8 @@ void CpuBackend::multiply(const Product& product, const Finish& finish) {
 }
 
 void CpuBackend::linear(const LinearArgs& args) {
-    Product product{.w = args.w, .n = args.n, .x = args.x, .norm = args.norm, .rows = args.w->rows};
+    Product product{
+        .w = args.w, .n = args.n, .x = args.x, .norm = args.norm, .rows = args.w->rows, .phase = args.phase};
     multiply(product, [&](const Chunk& c) {
         for (std::int32_t i = 0; i < c.n_tokens; ++i) {
             table_.finish_linear(c.y + i * c.ld, args.bias ? args.bias + c.first_row : nullptr,
@@ -162,7 +186,13 @@ void CpuBackend::linear(const LinearArgs& args) {
 
 void CpuBackend::glu(const GluArgs& args) {
     const std::int64_t ff = args.w->rows / 2;
-    Product product{.w = args.w, .n = args.n, .x = args.x, .norm = args.norm, .rows = ff, .second = ff};
+    Product product{.w = args.w,
+                    .n = args.n,
+                    .x = args.x,
+                    .norm = args.norm,
+                    .rows = ff,
+                    .second = ff,
+                    .phase = args.phase};
     multiply(product, [&](const Chunk& c) {
         const float* bias = args.bias ? args.bias + c.first_row : nullptr;
         for (std::int32_t i = 0; i < c.n_tokens; ++i) {
@@ -180,7 +210,8 @@ void CpuBackend::qkv(const QkvArgs& args) {
                     .x = args.x,
                     .norm = args.norm,
                     .rows = args.w->rows,
-                    .chunk_unit = head_dim};
+                    .chunk_unit = head_dim,
+                    .phase = args.phase};
     std::vector<const Segment*> segment_of(static_cast<std::size_t>(args.n));
     for (const Segment& segment : args.segments) {
         for (std::int32_t i = 0; i < segment.n_rows; ++i)
@@ -230,7 +261,8 @@ void CpuBackend::logits(const LogitsArgs& args) {
                     .x = args.x,
                     .row_index = args.rows.data(),
                     .norm = args.norm,
-                    .rows = vocab};
+                    .rows = vocab,
+                    .phase = args.phase};
     multiply(product, [&](const Chunk& c) {
         for (std::int32_t i = 0; i < c.n_tokens; ++i) {
             table_.finish_logits(c.y + i * c.ld, args.bias ? args.bias + c.first_row : nullptr, args.scale,
@@ -258,7 +290,8 @@ void CpuBackend::score(const ScoreArgs& args) {
                     .row_index = args.rows.data(),
                     .norm = args.norm,
                     .rows = vocab,
-                    .chunk_rows = kStretch};
+                    .chunk_rows = kStretch,
+                    .phase = Phase::prompt};
     multiply(product, [&](const Chunk& c) {
         for (std::int32_t i = 0; i < c.n_tokens; ++i) {
             auto* y = const_cast<float*>(c.y) + i * c.ld;

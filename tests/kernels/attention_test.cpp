@@ -80,8 +80,8 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
         inputs.push_back(random.normal((c.prompts[s] + c.steps) * kDim));
     }
     std::vector<std::vector<float>> outputs(c.prompts.size());
-    const auto call = [&](const std::vector<std::size_t>& sequences, std::vector<std::int32_t>& at,
-                          const std::vector<std::int32_t>& counts) {
+    const auto call = [&](Phase phase, const std::vector<std::size_t>& sequences,
+                          std::vector<std::int32_t>& at, const std::vector<std::int32_t>& counts) {
         std::vector<Segment> segments;
         std::vector<float> x;
         for (const std::size_t s : sequences) {
@@ -102,7 +102,8 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
                      .rope = rope,
                      .kv = cache.layer,
                      .segments = segments,
-                     .q = q.data()});
+                     .q = q.data(),
+                     .phase = phase});
         backend.attend({.n = n,
                         .q = q.data(),
                         .n_heads = c.n_heads,
@@ -112,7 +113,8 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
                         .relative = relative_bias(c.span, by_distance),
                         .kv = cache.layer,
                         .segments = segments,
-                        .out = out.data()});
+                        .out = out.data(),
+                        .phase = phase});
         for (std::size_t i = 0; i < sequences.size(); ++i) {
             const auto begin = out.begin() + static_cast<std::ptrdiff_t>(
                                                  static_cast<std::size_t>(segments[i].first_row) * width);
@@ -124,17 +126,20 @@ std::vector<float> run(Backend& backend, const AttentionCase& c, bool together) 
         }
     };
     std::vector<std::int32_t> at(c.prompts.size(), 0);
-    for (;;) {
-        std::vector<std::size_t> active;
-        std::vector<std::int32_t> counts(c.prompts.size());
-        for (std::size_t s = 0; s < c.prompts.size(); ++s) {
-            if (at[s] == c.prompts[s] + c.steps) continue;
-            counts[s] = at[s] < c.prompts[s] ? std::min(c.chunk, c.prompts[s] - at[s]) : 1;
-            active.push_back(s);
+    for (const Phase phase : {Phase::prompt, Phase::decode}) {
+        for (;;) {
+            std::vector<std::size_t> active;
+            std::vector<std::int32_t> counts(c.prompts.size());
+            for (std::size_t s = 0; s < c.prompts.size(); ++s) {
+                const std::int32_t end = c.prompts[s] + (phase == Phase::prompt ? 0 : c.steps);
+                if (at[s] == end) continue;
+                counts[s] = phase == Phase::prompt ? std::min(c.chunk, end - at[s]) : 1;
+                active.push_back(s);
+            }
+            if (active.empty()) break;
+            if (!together) active.erase(active.begin() + 1, active.end());
+            call(phase, active, at, counts);
         }
-        if (active.empty()) break;
-        if (!together) active.erase(active.begin() + 1, active.end());
-        call(active, at, counts);
     }
     std::vector<float> all;
     for (const auto& output : outputs) all.insert(all.end(), output.begin(), output.end());
@@ -169,7 +174,8 @@ std::vector<ReadingCase> reading_cases() {
 }
 
 /// Stores keys and values with qkv alone, without queries; then reads them, `together` or a row at a time.
-std::vector<float> read_keys(Backend& backend, const ReadingCase& c, bool together) {
+std::vector<float> read_keys(Backend& backend, const ReadingCase& c, bool together,
+                             Phase phase = Phase::prompt) {
     constexpr std::int64_t kDim = 24;
     Random random(12);
     const Stored w = stored_matrix(random, DType::f32, 2 * c.n_kv_heads * c.head_dim, kDim);
@@ -205,7 +211,8 @@ std::vector<float> read_keys(Backend& backend, const ReadingCase& c, bool togeth
                         .relative = relative_bias(c.span, by_distance),
                         .kv = cache.layer,
                         .segments = segments,
-                        .out = out.data() + first * width});
+                        .out = out.data() + first * width,
+                        .phase = phase});
     };
     if (together) {
         attend(0, n_rows, readers);
@@ -234,7 +241,11 @@ TEST_P(Attention, EqualsReference) {
         const bool coarse = c.k_type == DType::q4_0 || c.v_type == DType::q4_0;
         for (const Precision precision : {Precision::fast, Precision::exact}) {
             const auto backend = cpu_backend(GetParam(), 2, precision);
-            EXPECT_LE(nmse(want, run(*backend, c, true)), coarse ? 1e-5 : rounded ? 1e-7 : 1e-11) << c;
+            const double loss = pairs_loss(GetParam(), DType::f32, precision);
+            EXPECT_LE(nmse(want, run(*backend, c, true)), coarse    ? 1e-5
+                                                          : rounded ? 1e-7 + 1000 * loss
+                                                                    : 1e-11 + loss)
+                << c;
         }
     }
 }
@@ -298,7 +309,7 @@ TEST_P(Attention, StoresTheBytesOfTheReferencesRule) {
 }
 
 /// Attention to a cache that was filled with the same bytes on every backend: two sequences, of which one
-/// asks for its last `rows` positions and one for its last.
+/// asks for `rows` positions of a prompt and one for a token behind it.
 std::vector<float> attend_to_bytes(Backend& backend, const AttentionCase& c, std::int32_t rows) {
     constexpr std::int32_t kPositions = 3 * kKvBlock;
     Random random(14);
@@ -309,20 +320,23 @@ std::vector<float> attend_to_bytes(Backend& backend, const AttentionCase& c, std
         traits(c.v_type).from_f32(random.normal(floats).data(), cache.layer.v_blocks[b], floats);
     }
     const std::int32_t blocks[2][3] = {{4, 0, 2}, {1, 5, 3}};
-    const Segment segments[] = {{0, rows, kPositions - 9 - rows, blocks[0], 0},
-                                {rows, 1, kPositions - 30, blocks[1], 0}};
+    const Segment several{0, rows, kPositions - 9 - rows, blocks[0], 0};
+    const Segment single{rows, 1, kPositions - 30, blocks[1], 0};
     const std::vector<float> q = random.normal(std::int64_t{rows + 1} * c.n_heads * c.head_dim, 0.3f);
     const std::vector<float> slopes = random.normal(c.n_heads, 0.05f);
     std::vector<float> out(q.size());
-    backend.attend({.n = rows + 1,
-                    .q = q.data(),
-                    .n_heads = c.n_heads,
-                    .scale = 0.7f,
-                    .window = c.window,
-                    .alibi = c.alibi ? slopes.data() : nullptr,
-                    .kv = cache.layer,
-                    .segments = segments,
-                    .out = out.data()});
+    for (const Phase phase : {Phase::prompt, Phase::decode}) {
+        backend.attend({.n = rows + 1,
+                        .q = q.data(),
+                        .n_heads = c.n_heads,
+                        .scale = 0.7f,
+                        .window = c.window,
+                        .alibi = c.alibi ? slopes.data() : nullptr,
+                        .kv = cache.layer,
+                        .segments = {phase == Phase::prompt ? &several : &single, 1},
+                        .out = out.data(),
+                        .phase = phase});
+    }
     return out;
 }
 
@@ -356,14 +370,16 @@ TEST_P(Attention, BitsDoNotDependOnThreads) {
     }
 }
 
-TEST_P(Attention, BitsDoNotDependOnTheBatchWhenExact) {
-    const auto backend = cpu_backend(GetParam(), 2, Precision::exact);
-    for (const AttentionCase& c : cases()) {
-        const std::vector<float> want = run(*backend, c, true);
-        AttentionCase other = c;
-        for (const std::int32_t chunk : {1, 19}) {
-            other.chunk = chunk;
-            EXPECT_TRUE(same_bits(want, run(*backend, other, false))) << c << " against chunk " << chunk;
+TEST_P(Attention, BitsDoNotDependOnTheBatch) {
+    for (const Precision precision : {Precision::fast, Precision::exact}) {
+        const auto backend = cpu_backend(GetParam(), 2, precision);
+        for (const AttentionCase& c : cases()) {
+            const std::vector<float> want = run(*backend, c, true);
+            AttentionCase other = c;
+            for (const std::int32_t chunk : {1, 19}) {
+                other.chunk = chunk;
+                EXPECT_TRUE(same_bits(want, run(*backend, other, false))) << c << " against chunk " << chunk;
+            }
         }
     }
 }
@@ -376,12 +392,12 @@ TEST_P(Attention, RowsThatSeeAllKeysEqualReference) {
         for (const Precision precision : {Precision::fast, Precision::exact}) {
             const auto backend = cpu_backend(GetParam(), 2, precision);
             const std::vector<float> have = read_keys(*backend, c, true);
-            EXPECT_LE(nmse(want, have), c.type == DType::f32 ? 1e-11 : 1e-7) << c;
+            const double loss = pairs_loss(GetParam(), DType::f32, precision);
+            const double most = c.type == DType::f32 ? 1e-11 + loss : 1e-7 + 1000 * loss;
+            EXPECT_LE(nmse(want, have), most) << c;
             EXPECT_TRUE(same_bits(have, read_keys(*cpu_backend(GetParam(), 3, precision), c, true))) << c;
-            EXPECT_LE(nmse(want, read_keys(*backend, c, false)), c.type == DType::f32 ? 1e-11 : 1e-7) << c;
-            if (precision == Precision::exact) {
-                EXPECT_TRUE(same_bits(have, read_keys(*backend, c, false))) << c;
-            }
+            EXPECT_TRUE(same_bits(have, read_keys(*backend, c, false))) << c;
+            EXPECT_LE(nmse(want, read_keys(*backend, c, false, Phase::decode)), most) << c;
         }
     }
 }

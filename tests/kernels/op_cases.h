@@ -11,23 +11,66 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/cpu_info.h"
 #include "kernels/packed_type.h"
 #include "kernels/quant.h"
 
+#ifdef TINYLLM_EMULATED_TILES
+namespace tinyllm::cpu::amx_emulated {
+extern const PairKernels kPairs;
+}
+#endif
+
 namespace tinyllm::test {
 
-/// Every instruction set that this machine runs.
+#ifdef TINYLLM_EMULATED_TILES
+/// AVX-512 with tiles in memory in place of a matrix unit's; null where the machine has no AVX-512.
+inline const cpu::KernelTable* emulated_tiles() {
+    for (const cpu::Isa& isa : cpu::isas()) {
+        if (isa.table->name != std::string("avx512") || !isa.runs_here) continue;
+        static const cpu::KernelTable table = [&] {
+            cpu::KernelTable with = *isa.table;
+            with.name = "amx_emulated";
+            with.pairs = &cpu::amx_emulated::kPairs;
+            return with;
+        }();
+        return &table;
+    }
+    return nullptr;
+}
+#else
+inline const cpu::KernelTable* emulated_tiles() {
+    return nullptr;
+}
+#endif
+
+/// Every set of kernels that this machine runs.
+inline std::vector<const cpu::KernelTable*> live_tables() {
+    std::vector<const cpu::KernelTable*> tables;
+    for (const cpu::Isa& isa : cpu::isas()) {
+        if (isa.runs_here) tables.push_back(isa.table);
+    }
+    if (const cpu::KernelTable* table = emulated_tiles()) tables.push_back(table);
+    return tables;
+}
+
 inline std::vector<std::string> live_isas() {
     std::vector<std::string> names;
-    for (const cpu::Isa& isa : cpu::isas()) {
-        if (isa.runs_here) names.emplace_back(isa.table->name);
-    }
+    for (const cpu::KernelTable* table : live_tables()) names.emplace_back(table->name);
     return names;
 }
 
+inline const cpu::KernelTable& table_of(const std::string& isa) {
+    for (const cpu::KernelTable* table : live_tables()) {
+        if (table->name == isa) return *table;
+    }
+    return cpu::choose_isa(isa);
+}
+
 inline std::unique_ptr<Backend> cpu_backend(const std::string& isa, int threads, Precision precision) {
-    return make_cpu_backend({.threads = threads, .precision = precision, .isa = isa});
+    return std::make_unique<cpu::CpuBackend>(
+        BackendOptions{.threads = threads, .precision = precision, .isa = ""}, table_of(isa));
 }
 
 class Random {
@@ -85,6 +128,15 @@ inline double nmse(const std::vector<float>& want, const std::vector<float>& hav
         size += std::pow(static_cast<double>(want[i]), 2);
     }
     return size > 0 ? error / size : error;
+}
+
+/// What products of bf16 pairs on `isa` may lose with weights of a type, as nmse: with one term both factors
+/// are rounded by up to 2^-9, with three what is left out is 2^-16.
+inline double pairs_loss(const std::string& isa, DType type, Precision precision) {
+    const cpu::PairKernels* pairs = table_of(isa).pairs;
+    if (!pairs || precision == Precision::exact) return 0;
+    const int terms = pairs->terms(static_cast<int>(packed_type(type, precision)));
+    return terms == 0 ? 0 : terms == 1 ? 1e-5 : 1e-9;
 }
 
 /// Bit equality; NaN equals NaN of the same bits.

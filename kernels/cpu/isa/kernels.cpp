@@ -7,19 +7,6 @@
 
 #include "kernels/cpu/kernel_table.h"
 
-namespace tinyllm::cpu::TINYLLM_ISA {
-template <bool first, class A, class B>
-struct SelectType {
-    typedef A type;
-};
-template <class A, class B>
-struct SelectType<false, A, B> {
-    typedef B type;
-};
-template <bool first, class A, class B>
-using Select = typename SelectType<first, A, B>::type;
-}  // namespace tinyllm::cpu::TINYLLM_ISA
-
 #include TINYLLM_SIMD
 
 #include "kernels/cpu/isa/attention.h"
@@ -35,6 +22,7 @@ const KernelTable kTable = {
     kLanes,
     kQ8Offset,
     {kTileSizes[0], kTileSizes[1], kTileSizes[2], kTileSizes[3], kTileSizes[4]},
+    nullptr,
     norm_row,
     fill_tile,
     fill_int_tile,

@@ -267,23 +267,27 @@ TINYLLM_INLINE void store_four(I bytes, int32_t offset, F d, F m, float* out) {
     }
 }
 
+/// Block b of a panel of `blocks`.
 template <int type>
-void unpack_blocks(const uint8_t* panel, int64_t cols, float* out) {
+TINYLLM_INLINE void unpack_block(const uint8_t* panel, int64_t blocks, int64_t b, float* out) {
     typedef Form<type> W;
     // Signed bytes become unsigned by flipping the top bit, which is the same as adding 128.
     constexpr bool kSigned = W::kOffset == 0 && !W::kMinimum;
     const I flip = set1_i(kSigned ? static_cast<int32_t>(0x80808080u) : 0);
     constexpr int32_t kOffset = kSigned ? 128 : W::kOffset;
-    const int64_t blocks = cols / kBlock;
-    const uint8_t* block = panel + scale_bytes<type>(blocks);
-    for (int64_t b = 0; b < blocks; ++b, block += W::kBytes * kLanes) {
-        const F m = W::kMinimum ? block_scale<type>(panel, b, 1) : zero();
-        TINYLLM_UNROLL
-        for (int j = 0; j < 8; ++j, out += 4 * kLanes) {
-            const F d = block_scale<type>(panel, b, W::kHalves ? j / 4 : 0);
-            store_four<W::kMinimum>(xor_i(W::bytes(block, j), flip), kOffset, d, m, out);
-        }
+    const uint8_t* block = panel + scale_bytes<type>(blocks) + b * W::kBytes * kLanes;
+    const F m = W::kMinimum ? block_scale<type>(panel, b, 1) : zero();
+    TINYLLM_UNROLL
+    for (int j = 0; j < 8; ++j, out += 4 * kLanes) {
+        const F d = block_scale<type>(panel, b, W::kHalves ? j / 4 : 0);
+        store_four<W::kMinimum>(xor_i(W::bytes(block, j), flip), kOffset, d, m, out);
     }
+}
+
+template <int type>
+void unpack_blocks(const uint8_t* panel, int64_t cols, float* out) {
+    const int64_t blocks = cols / kBlock;
+    for (int64_t b = 0; b < blocks; ++b, out += kBlock * kLanes) unpack_block<type>(panel, blocks, b, out);
 }
 
 void unpack_panel(const Panels* w, int64_t panel, float* out) {

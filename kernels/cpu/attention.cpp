@@ -94,6 +94,7 @@ void CpuBackend::attend_row_part(const AttendArgs& args, const RowAttention& tas
             .v = reinterpret_cast<const std::uint8_t*>(
                 cache_row(kv.v_blocks, kv.v_type, kv, *task.segment, block_begin, task.kv_head)),
             .q = q,
+            .q_pairs = nullptr,
             .first = bounds.data(),
             .last = bounds.data() + group,
             .alibi = args.alibi ? args.alibi + task.kv_head * group : nullptr,
@@ -175,14 +176,18 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
     const std::int32_t group = args.n_heads / kv.n_kv_heads;
     const std::int32_t columns = n_rows * group;
     const std::int64_t ld = padded(kv.head_dim, table_.lanes);
-    const std::vector<Tile> tiles = tiles_of(table_.tiles, columns);
+    const bool by_pairs = precision_ == Precision::fast && table_.pairs && table_.pairs->attend_step;
+    const std::vector<Tile> tiles = tiles_of(by_pairs ? table_.pairs->tiles : table_.tiles, columns);
     const std::int64_t all_columns = tiles.back().first_row + tiles.back().width;
+    const std::int64_t step_floats = std::max(attend_scratch(ld), attend_pairs_scratch(ld));
+    const std::int64_t q_width =
+        by_pairs ? pair_cols(kv.head_dim) : kv.head_dim;  // two parts of half a float
     const std::int64_t floats =
-        attend_scratch(ld) + all_columns * kv.head_dim * 2 + columns * ld + 3 * columns;
+        step_floats + all_columns * (kv.head_dim + q_width) + columns * ld + 3 * columns;
     float* scratch = thread.attention.get<float>(static_cast<std::size_t>(floats + 3 * columns));
-    float* rows = scratch + attend_scratch(ld);   // (columns, head_dim)
+    float* rows = scratch + step_floats;          // (columns, head_dim)
     float* q = rows + all_columns * kv.head_dim;  // tiles
-    float* out = q + all_columns * kv.head_dim;   // (columns, ld)
+    float* out = q + all_columns * q_width;       // (columns, ld)
     float* top = out + columns * ld;
     float* sum = top + columns;
     float* slopes = sum + columns;
@@ -199,8 +204,14 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
     }
     std::fill_n(out, columns * ld, 0.0f);
     for (const Tile& tile : tiles) {
-        table_.fill_tile(rows + tile.first_row * kv.head_dim, kv.head_dim, tile.rows, tile.width, kv.head_dim,
-                         q + tile.first_row * kv.head_dim);
+        const float* from = rows + tile.first_row * kv.head_dim;
+        float* to = q + tile.first_row * q_width;
+        if (by_pairs) {
+            table_.pairs->fill(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, 3,
+                               reinterpret_cast<std::uint16_t*>(to));
+        } else {
+            table_.fill_tile(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, to);
+        }
     }
     const std::int32_t start = segment.start + first_row;
     const std::int32_t end = seen_end(segment, start + n_rows - 1);
@@ -223,6 +234,7 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
             .v = reinterpret_cast<const std::uint8_t*>(
                 cache_row(kv.v_blocks, kv.v_type, kv, segment, b, kv_head)),
             .q = q,
+            .q_pairs = reinterpret_cast<const std::uint16_t*>(q),
             .first = bounds,
             .last = bounds + columns,
             .alibi = args.alibi ? slopes : nullptr,
@@ -236,7 +248,7 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
             .sum = sum,
             .scratch = scratch,
         };
-        table_.attend_step(&tile);
+        by_pairs ? table_.pairs->attend_step(&tile) : table_.attend_step(&tile);
     }
     for (std::int32_t c = 0; c < columns; ++c) {
         const std::int32_t head = kv_head * group + c % group;

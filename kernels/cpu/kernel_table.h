@@ -82,6 +82,8 @@ struct PairKernels {
     /// out[t * ld + p * lanes + lane] for all `width` columns of `n_panels` panels, one behind the other.
     void (*product)(const uint16_t* w, int n_panels, const uint16_t* x, int width, int64_t cols, int terms,
                     float* out, int64_t ld);
+    /// KernelTable::attend_step with queries as pairs of three terms; null: none.
+    void (*attend_step)(const AttendTile* tile);
 };
 
 struct KernelTable {
@@ -138,7 +140,8 @@ struct AttendTile {
     int k_type, v_type;
     const uint8_t* k;  // (n_positions, head_dim)
     const uint8_t* v;
-    const float* q;        // (columns, head_dim), scaled
+    const float* q;           // (columns, head_dim), scaled
+    const uint16_t* q_pairs;  // the same for PairKernels::attend_step
     const int32_t* first;  // (columns) positions [first, last) of the block that the query sees; may be empty
     const int32_t* last;
     const float* alibi;     // (columns) slope, or null
@@ -155,6 +158,11 @@ struct AttendTile {
 /// Floats of scratch an attention step needs.
 constexpr int64_t attend_scratch(int64_t padded_head_dim) {
     return 2 * kKvStep * padded_head_dim + 16 * padded_head_dim + 2 * 16 * kKvStep + 64;
+}
+constexpr int64_t attend_pairs_scratch(int64_t padded_head_dim) {
+    constexpr int64_t kWidth = 32;  // queries at a time
+    return kKvStep * (pair_cols(padded_head_dim) + padded_head_dim) + 2 * kWidth * kKvStep +
+           kWidth * (pair_cols(padded_head_dim) + kPairStep);
 }
 
 }  // namespace tinyllm::cpu

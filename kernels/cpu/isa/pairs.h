@@ -4,7 +4,7 @@
 // Every output is one chain of additions over k, whatever the width.
 #pragma once
 
-#include "kernels/cpu/isa/rows.h"
+#include "kernels/cpu/isa/softmax.h"
 #ifdef TINYLLM_TILES
 #include TINYLLM_TILES
 #endif
@@ -178,6 +178,105 @@ void pair_product(const uint16_t* w, int n_panels, const uint16_t* x, int width,
     release_tiles();
 }
 
+/// Sixteen vectors of sixteen dwords, rows for columns: four rounds of "interleave two".
+TINYLLM_INLINE void transpose(I* v) {
+    I a[16];
+    for (int i = 0; i < 8; ++i) {
+        a[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
+        a[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
+    }
+    I b[16];  // b[4 g + c]: in each quarter of lanes, column c of it, of rows 4 g..4 g + 3
+    for (int g = 0; g < 4; ++g) {
+        b[4 * g] = _mm512_unpacklo_epi64(a[4 * g], a[4 * g + 2]);
+        b[4 * g + 1] = _mm512_unpackhi_epi64(a[4 * g], a[4 * g + 2]);
+        b[4 * g + 2] = _mm512_unpacklo_epi64(a[4 * g + 1], a[4 * g + 3]);
+        b[4 * g + 3] = _mm512_unpackhi_epi64(a[4 * g + 1], a[4 * g + 3]);
+    }
+    for (int c = 0; c < 4; ++c) {
+        const I even = _mm512_shuffle_i32x4(b[c], b[4 + c], 0x88);  // quarters 0 and 2 of rows 0..7
+        const I odd = _mm512_shuffle_i32x4(b[c], b[4 + c], 0xdd);
+        const I even_high = _mm512_shuffle_i32x4(b[8 + c], b[12 + c], 0x88);
+        const I odd_high = _mm512_shuffle_i32x4(b[8 + c], b[12 + c], 0xdd);
+        v[c] = _mm512_shuffle_i32x4(even, even_high, 0x88);
+        v[4 + c] = _mm512_shuffle_i32x4(odd, odd_high, 0x88);
+        v[8 + c] = _mm512_shuffle_i32x4(even, even_high, 0xdd);
+        v[12 + c] = _mm512_shuffle_i32x4(odd, odd_high, 0xdd);
+    }
+}
+
+constexpr int kAttendTerms = 3;  // scores are differences of large sums
+constexpr int kAttendWidth = kPairTiles[kMaxTiles - 1];
+
+/// Keys of sixteen positions from `first` on as a panel of pairs over the elements of a head; zero beyond the
+/// block's positions. `row`: scratch, (pair_cols(head_dim)).
+TINYLLM_INLINE void load_keys(const AttendTile* a, int first, float* row, uint16_t* out) {
+    const int64_t cols = pair_cols(a->head_dim);
+    const int64_t bytes = cache_row_bytes(a->k_type, a->head_dim);
+    uint16_t* left = out + cols * kLanes;
+    for (int64_t k = a->head_dim; k < cols; ++k) row[k] = 0;
+    for (int lane = 0; lane < kLanes; ++lane) {
+        const int j = first + lane;
+        if (j < a->n_positions) {
+            load_row(a->k_type, a->k + j * bytes, row, a->head_dim);
+        } else {
+            __builtin_memset(row, 0, static_cast<size_t>(a->head_dim) * sizeof(float));
+        }
+        // For now as a position's row after the other's, step by step.
+        for (int64_t k = 0; k < cols; k += kLanes) {
+            const int64_t at = (k / kPairStep * kLanes + lane) * kPairStep + k % kPairStep;
+            store_activations(load(row + k), kAttendTerms, out + at, left + at);
+        }
+    }
+    for (int64_t k = 0; k < pair_parts(kAttendTerms) * cols; k += kPairStep, out += kPairStep * kLanes) {
+        I v[kLanes];
+        for (int i = 0; i < kLanes; ++i) v[i] = load_i(out + i * kPairStep);
+        transpose(v);
+        for (int i = 0; i < kLanes; ++i) _mm512_storeu_si512(out + i * kPairStep, v[i]);
+    }
+}
+
+/// The block's values as panels of pairs over its positions. `rows`: scratch, (2, ld).
+TINYLLM_INLINE void load_value_panels(const AttendTile* a, float* rows, uint16_t* out) {
+    constexpr int64_t kPanel = int64_t{pair_parts(kAttendTerms)} * kKvStep * kLanes;
+    const int64_t bytes = cache_row_bytes(a->v_type, a->head_dim);
+    for (int j = 0; j < kKvStep; j += 2) {
+        load_values(a, a->v, a->v_type, bytes, j, 2, rows);
+        uint16_t* to = out + j * kLanes;
+        for (int64_t d = 0; d < a->ld; d += kLanes, to += kPanel)
+            store_pair(load(rows + d), load(rows + a->ld + d), kAttendTerms, to, to + kKvStep * kLanes);
+    }
+}
+
+/// attend_step by products of pairs. The queries are tiles of pairs.
+void attend_pairs(const AttendTile* a) {
+    const int64_t cols = pair_cols(a->head_dim);
+    const int n_panels = static_cast<int>(a->ld / kLanes);
+    auto* keys = reinterpret_cast<uint16_t*>(a->scratch);
+    uint16_t* values = keys + pair_parts(kAttendTerms) * cols * kKvStep;
+    uint16_t* weights = values + pair_parts(kAttendTerms) * a->ld * kKvStep;
+    auto* scores = reinterpret_cast<float*>(weights + pair_parts(kAttendTerms) * kAttendWidth * kKvStep);
+    float* mixed = scores + kAttendWidth * kKvStep;
+    for (int j = 0; j < kKvStep; j += kLanes)
+        load_keys(a, j, mixed, keys + pair_parts(kAttendTerms) * cols * j);
+    load_value_panels(a, mixed, values);
+    for (int column = 0; column < a->columns;) {
+        const int n = a->columns - column < kAttendWidth ? a->columns - column : kAttendWidth;
+        const int width = n <= kPairTiles[0] ? kPairTiles[0] : kAttendWidth;
+        pair_product(keys, kKvStep / kLanes, a->q_pairs + column * pair_parts(kAttendTerms) * cols, width,
+                     a->head_dim, kAttendTerms, scores, kKvStep);
+        float factors[kAttendWidth];
+        for (int t = 0; t < n; ++t) factors[t] = soften(a, column + t, scores + t * kKvStep);
+        fill_pairs(scores, kKvStep, n, width, kKvStep, kAttendTerms, weights);
+        pair_product(values, n_panels, weights, width, kKvStep, kAttendTerms, mixed, a->ld);
+        for (int t = 0; t < n; ++t) {
+            float* out = a->out + (column + t) * a->ld;
+            for (int64_t d = 0; d < a->ld; d += kLanes)
+                store(out + d, fma(load(out + d), set1(factors[t]), load(mixed + t * a->ld + d)));
+        }
+        column += n;
+    }
+}
+
 #else
 
 constexpr auto& kPairTiles = kTileSizes;
@@ -254,6 +353,11 @@ const PairKernels kPairs = {
     fill_pairs,
     unpack_pairs,
     pair_product,
+#ifdef TINYLLM_TILES
+    attend_pairs,
+#else
+    nullptr,  // three terms cost vectors more than f32 does
+#endif
 };
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

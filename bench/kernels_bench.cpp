@@ -13,6 +13,7 @@
 #include "kernels/cpu/cpu_info.h"
 #include "kernels/packed_type.h"
 #include "kernels/quant.h"
+#include "tinyllm/system.h"
 
 namespace tinyllm {
 namespace {
@@ -107,7 +108,7 @@ void logits(benchmark::State& state, Backend& backend, DType type, Shape shape) 
 
 void add_all() {
     static std::vector<std::unique_ptr<Backend>> backends;
-    const int cores = cpu::choose_threads(0);
+    const int cores = place_threads().threads;
     for (const cpu::Isa& isa : cpu::isas()) {
         if (!isa.runs_here) continue;
         for (int threads = 1; threads <= cores; threads *= 2) {

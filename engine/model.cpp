@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <mutex>
 
 #include "engine/fail.h"
 #include "engine/model_source.h"
@@ -14,6 +15,7 @@ namespace {
 std::unique_ptr<Backend> make_backend(const ModelOptions& options) {
     BackendOptions backend;
     backend.threads = options.threads;
+    backend.cores = options.cores;
     backend.precision = options.exact ? Precision::exact : Precision::fast;
     if (options.device == "auto" || options.device == "cpu") return make_cpu_backend(backend);
     if (options.device == "ref") return make_ref_backend(backend);
@@ -41,8 +43,11 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     }
     WeightLoader weights(*source.architecture, source.config, *source.tensors, source.form, *model->backend_,
                          options.type);
-    model->network_ = source.architecture->build(source.config, weights);
-    weights.finish();
+    {
+        const std::lock_guard lock(model->backend_->mutex());
+        model->network_ = source.architecture->build(source.config, weights);
+        weights.finish();
+    }
     model->network_->memory = weights.take_memory();
     if (options.tokenizer) model->tokenizer_ = tokenizer.get();
 
@@ -68,6 +73,7 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
                      })->first;
     info.backend = fmt::format("{} ({})", model->backend_->name(), model->backend_->description());
     info.threads = model->backend_->threads();
+    info.cores = model->backend_->cores();
     info.eos = source.eos;
     info.notes = totals.notes;
     info.load_ms =

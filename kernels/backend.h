@@ -245,7 +245,8 @@ enum class Precision {
 };
 
 struct BackendOptions {
-    int threads = 0;  // 0: one per core of the fastest cluster
+    int threads = 0;    // as place_threads (tinyllm/system.h) takes them
+    std::string cores;  // likewise
     Precision precision = Precision::fast;
     std::string isa;  // empty: TINYLLM_CPU_ISA, else the best this CPU runs
 };
@@ -257,6 +258,8 @@ class Backend {
     virtual std::string name() const = 0;         // "cpu"
     virtual std::string description() const = 0;  // "avx512_vnni, 2 threads"
     virtual int threads() const = 0;
+    /// Where they run; empty: anywhere.
+    virtual std::vector<int> cores() const { return {}; }
 
     /// Zeroed memory that ops may read and write, 64-byte aligned.
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
@@ -277,11 +280,32 @@ class Backend {
     virtual void score(const ScoreArgs& args) = 0;
     virtual void copy_kv(const CopyKvArgs& args) = 0;
 
+    /// One caller at a time; while it has its turn, its thread is one of the backend's.
+    class Turns {
+      public:
+        explicit Turns(Backend& backend) : backend_(backend) {}
+        void lock() {
+            mutex_.lock();
+            backend_.begin_turn();
+        }
+        void unlock() {
+            backend_.end_turn();
+            mutex_.unlock();
+        }
+
+      private:
+        Backend& backend_;
+        std::mutex mutex_;
+    };
+
     /// Held by whoever calls ops.
-    std::mutex& mutex() { return mutex_; }
+    Turns& mutex() { return turns_; }
 
   private:
-    std::mutex mutex_;
+    virtual void begin_turn() noexcept {}
+    virtual void end_turn() noexcept {}
+
+    Turns turns_{*this};
 };
 
 /// The scalar specification: one thread, no fused shortcuts.

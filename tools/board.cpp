@@ -179,16 +179,4 @@ std::string show_bytes(std::int64_t bytes) {
     return fmt::format("{:.2f} GiB", value / kStep / kStep / kStep);
 }
 
-std::string show_cores(const std::vector<int>& cores) {
-    std::string out;
-    for (std::size_t i = 0; i < cores.size();) {
-        std::size_t j = i;
-        while (j + 1 < cores.size() && cores[j + 1] == cores[j] + 1) ++j;
-        out += fmt::format("{}{}", out.empty() ? "" : ",", cores[i]);
-        if (j > i) out += fmt::format("-{}", cores[j]);
-        i = j + 1;
-    }
-    return out;
-}
-
 }  // namespace tinyllm

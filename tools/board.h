@@ -36,7 +36,4 @@ std::optional<std::int64_t> peak_resident_bytes();
 /// "1.50 GiB", "12.3 MiB", "512 B"
 std::string show_bytes(std::int64_t bytes);
 
-/// "0-3,6"
-std::string show_cores(const std::vector<int>& cores);
-
 }  // namespace tinyllm

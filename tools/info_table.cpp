@@ -12,7 +12,7 @@ bool ends_with(const std::string& text, const std::string& tail) {
 }
 
 std::string leaf(const std::string& key, const Json& value) {
-    if (value.is_null()) return "not known";
+    if (value.is_null()) return ends_with(key, "quota_cpus") ? "none" : "not known";
     if (value.is_string()) return value.get<std::string>();
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
     if (value.is_number_integer() && ends_with(key, "_bytes")) return show_bytes(value.get<std::int64_t>());

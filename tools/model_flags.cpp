@@ -4,6 +4,7 @@
 
 #include "engine/fail.h"
 #include "tinyllm/inspect.h"
+#include "tinyllm/system.h"
 #include "tools/board.h"
 #include "tools/log.h"
 #include "tools/model_path.h"
@@ -23,13 +24,20 @@ DType parse_dtype(const std::string& flag, const std::string& name) {
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
     add_model_argument(app, flags.model);
-    app.add_option("-t,--threads", flags.load.threads, "Threads; 0: the cores of the fastest cluster")
+    app.add_option("-t,--threads", flags.load.threads, "Threads; 0: one per core of --cores")
         ->type_name("N")
-        ->check(CLI::Range(0, 1024));
+        ->check(CLI::Range(0, kMostThreads));
+    add_cores_flag(app, flags.load.cores);
     app.add_option("--device", flags.load.device, "cpu, cuda, auto, or ref (the scalar specification)")
         ->type_name("NAME");
     app.add_flag("--exact", flags.load.exact,
                  "Weights as stored, fp32 arithmetic, activations and cache: parity with a reference");
+}
+
+void add_cores_flag(CLI::App& app, std::string& cores) {
+    app.add_option("--cores", cores,
+                   "Cores to run on: big (the fastest cluster; default), all, or a list such as 0-3,6")
+        ->type_name("LIST");
 }
 
 void add_session_flags(CLI::App& app, ModelFlags& flags) {
@@ -83,8 +91,9 @@ std::shared_ptr<const Model> load_model(const ModelFlags& flags) {
     const std::string path = resolve_model(flags.model);
     check_memory(inspect_model(path), flags);
     auto model = Model::load(path, flags.load);
-    detail("{}: {}, {} parameters, {}, loaded in {:.0f} ms", path, model->info().architecture,
-           model->info().parameters, model->info().backend, model->info().load_ms);
+    const ModelInfo& info = model->info();
+    detail("{}: {}, {} parameters, {}{}, loaded in {:.0f} ms", path, info.architecture, info.parameters,
+           info.backend, info.cores.empty() ? "" : ", cores " + show_cores(info.cores), info.load_ms);
     return model;
 }
 

@@ -17,8 +17,11 @@ struct ModelFlags {
     SessionOptions session;
 };
 
-/// Adds MODEL, -t/--threads, --device and --exact.
+/// Adds MODEL, -t/--threads, --cores, --device and --exact.
 void add_model_flags(CLI::App& app, ModelFlags& flags);
+
+/// Adds --cores alone.
+void add_cores_flag(CLI::App& app, std::string& cores);
 
 /// Adds -c/--ctx-size, -ctk/--cache-type-k and -ctv/--cache-type-v.
 void add_session_flags(CLI::App& app, ModelFlags& flags);

@@ -15,10 +15,15 @@ namespace tinyllm {
 
 struct ModelOptions {
     std::string device = "auto";  ///< "cpu", "auto", "ref" (the scalar specification); "cuda" where built
-    int threads = 0;              ///< 0: TINYLLM_THREADS, else the cores of the fastest cluster
-    bool exact = false;           ///< fp32 arithmetic and cache, results independent of the batch
-    std::optional<DType> type;    ///< weights of this type, rounded at load; default: as stored
-    bool tokenizer = true;        ///< false: no tokenizer is looked for
+    int threads = 0;              ///< 0: TINYLLM_THREADS, else one per core within the CPU quota
+    /// Where they run: "big" (the fastest cluster), "all", or a list such as "0-3,6", which also is the
+    /// number of threads unless that is given. Empty: TINYLLM_CORES, else "big", joined by the next cluster
+    /// where `threads` are more than its cores. A thread that calls the library is kept on these cores, as
+    /// far as its own affinity has them, for as long as a call computes; then its affinity is what it was.
+    std::string cores = {};
+    bool exact = false;         ///< fp32 arithmetic and cache, results independent of the batch
+    std::optional<DType> type;  ///< weights of this type, rounded at load; default: as stored
+    bool tokenizer = true;      ///< false: no tokenizer is looked for
 };
 
 /// What `info` shows of a model.
@@ -36,6 +41,7 @@ struct ModelInfo {
     DType main_type = DType::f32;  ///< the type that holds most weights
     std::string backend;           ///< "cpu (avx512_vnni, 2 threads)"
     int threads = 1;
+    std::vector<int> cores;  ///< where they run; empty: anywhere
     double load_ms = 0;
     std::vector<Token> eos;          ///< ends generation: generation_config.json, config.json or GGUF
     std::vector<std::string> notes;  ///< one line per tensor that did not get ModelOptions::type

@@ -22,21 +22,42 @@ struct ClusterInfo {
         0;  ///< cpu_capacity, else the highest frequency in kHz; 0 where the system says neither
 };
 
+/// Where the threads of a model run.
+struct Placement {
+    std::vector<int> cores;  ///< ascending
+    int threads = 1;
+    /// Thread i stays on cores[i]; else each runs on any of them, wherever the system finds a free one.
+    bool one_each = false;
+    std::string why;  ///< "the fastest of 2 clusters; one thread per core"
+};
+
+/// Most threads a model may have.
+inline constexpr int kMostThreads = 256;
+
 struct SystemInfo {
     std::string cpu;
     std::vector<IsaInfo> isas;          ///< in this build, slowest first
     std::string live_isa;               ///< what a model loaded now would use
     std::vector<ClusterInfo> clusters;  ///< fastest first
-    int threads = 1;                    ///< what `threads = 0` means now
+    Placement placement;                ///< of a model loaded now with the default options
+    double quota = 0;                   ///< CPUs the control group grants; 0: no limit
     std::int64_t memory_total = 0;      ///< bytes; 0 where the system does not say
     std::int64_t memory_available = 0;
 };
 
-/// Throws Error for a TINYLLM_CPU_ISA or TINYLLM_THREADS that cannot be.
+/// Throws Error for a TINYLLM_CPU_ISA, TINYLLM_CORES or TINYLLM_THREADS that cannot be.
 TINYLLM_API SystemInfo system_info();
 
-/// Bytes per second that `threads` threads together read from memory beyond the caches: the best of a few
-/// passes over 128 MB (under 0.2 s on most machines).
-TINYLLM_API double measured_read_bandwidth(int threads);
+/// What ModelOptions with these `cores` and `threads` mean on this machine, now. Throws Error(usage) for a
+/// word that is no list of cores, a core that cannot be used (saying which can), and threads outside 0 to
+/// kMostThreads.
+TINYLLM_API Placement place_threads(const std::string& cores = {}, int threads = 0);
+
+/// Cores as the kernel and taskset write them: "0-3,6".
+TINYLLM_API std::string show_cores(const std::vector<int>& cores);
+
+/// Bytes per second that the threads so placed together read from memory beyond the caches: the best of a few
+/// passes over 128 MB (under 0.2 s on most machines). Throws like place_threads.
+TINYLLM_API double measured_read_bandwidth(int threads, const std::string& cores = {});
 
 }  // namespace tinyllm

@@ -31,8 +31,9 @@ CpuBackend::CpuBackend(const BackendOptions& options) : CpuBackend(options, choo
 CpuBackend::CpuBackend(const BackendOptions& options, const KernelTable& table)
     : table_(table),
       precision_(options.precision),
-      pool_(choose_threads(options.threads),
-            options.threads == 0 ? clusters().front().cpus : std::vector<int>{}),
+      placement_(place_threads(options.cores, options.threads)),
+      caller_cores_(placement_.one_each ? std::vector{placement_.cores.front()} : placement_.cores),
+      pool_(placement_.threads, placement_.cores, placement_.one_each),
       per_thread_(static_cast<std::size_t>(pool_.threads())) {}
 
 std::string CpuBackend::description() const {

@@ -2,13 +2,16 @@
 // kernels. What may not go wrong: how work is cut must never change a result.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/cpu/activations.h"
+#include "kernels/cpu/caller_place.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/thread_pool.h"
+#include "tinyllm/system.h"
 
 namespace tinyllm::cpu {
 
@@ -21,6 +24,7 @@ class CpuBackend final : public Backend {
     std::string name() const override { return "cpu"; }
     std::string description() const override;
     int threads() const override { return pool_.threads(); }
+    std::vector<int> cores() const override { return placement_.cores; }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return allocate_pages(bytes); }
     Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override;
 
@@ -35,6 +39,9 @@ class CpuBackend final : public Backend {
     void copy_kv(const CopyKvArgs& args) override;
 
   private:
+    void begin_turn() noexcept override { caller_.emplace(caller_cores_); }
+    void end_turn() noexcept override { caller_.reset(); }
+
     /// The product every matrix op shares: w times the normalised rows of x.
     struct Product {
         const Matrix* w = nullptr;
@@ -87,6 +94,9 @@ class CpuBackend final : public Backend {
 
     const KernelTable& table_;
     Precision precision_;
+    Placement placement_;
+    std::vector<int> caller_cores_;
+    std::optional<CallerPlace> caller_;
     ThreadPool pool_;
     std::vector<PerThread> per_thread_;
     Scratch shared_;

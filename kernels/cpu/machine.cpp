@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "kernels/cpu/caller_place.h"
+#include "kernels/cpu/cores.h"
 #include "kernels/cpu/cpu_info.h"
 #include "kernels/cpu/memory.h"
 #include "kernels/cpu/thread_pool.h"
@@ -17,15 +19,18 @@ SystemInfo cpu_system_info() {
     info.live_isa = cpu::choose_isa("").name;
     for (const cpu::Cluster& cluster : cpu::clusters())
         info.clusters.push_back({cluster.cpus, cluster.capacity});
-    info.threads = cpu::choose_threads(0);
+    info.placement = place_threads();
+    info.quota = cpu::quota_cpus();
     return info;
 }
 
-double measured_read_bandwidth(int threads) {
+double measured_read_bandwidth(int threads, const std::string& cores) {
     constexpr std::size_t kBytes = std::size_t{128} << 20;
     constexpr std::size_t kChunk = std::size_t{1} << 20;
     constexpr int kPasses = 4;
-    cpu::ThreadPool pool(cpu::choose_threads(threads), {});
+    const Placement placement = place_threads(cores, threads);
+    cpu::ThreadPool pool(placement.threads, placement.cores);
+    const cpu::CallerPlace caller(placement.cores);
     const std::shared_ptr<std::byte> memory = cpu::allocate_pages(kBytes);
     const auto n_chunks = static_cast<int>(kBytes / kChunk);
     // Written once, so that every page is its own and not the system's shared page of zeros.

@@ -36,18 +36,28 @@ bool spin(int microseconds, const Ready& ready) {
 // Long enough to bridge the gap between two ops and most gaps between two tokens; short enough to leave the
 // core to others.
 constexpr int kSpinMicroseconds = 100;
+// Where threads share cores, whoever spins keeps the core from one that has work.
+constexpr int kCrowdedSpinMicroseconds = 10;
+
+bool crowded(int threads, const std::vector<int>& cpus) {
+    const std::size_t cores = cpus.empty() ? std::thread::hardware_concurrency() : cpus.size();
+    return static_cast<std::size_t>(threads) > cores;
+}
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads, const std::vector<int>& cpus)
-    : n_threads_(threads), shares_(static_cast<std::size_t>(threads)) {
+ThreadPool::ThreadPool(int threads, const std::vector<int>& cpus, bool one_each)
+    : n_threads_(threads),
+      spin_microseconds_(crowded(threads, cpus) ? kCrowdedSpinMicroseconds : kSpinMicroseconds),
+      shares_(static_cast<std::size_t>(threads)) {
     for (int t = 1; t < threads; ++t) {
         workers_.emplace_back([this, t] { worker(t); });
         if (cpus.empty()) continue;
+        const auto own = static_cast<std::size_t>(t);
         cpu_set_t set;
         CPU_ZERO(&set);
-        for (const int cpu : cpus) {
-            if (cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+        for (std::size_t i = 0; i < cpus.size(); ++i) {
+            if (cpus[i] < CPU_SETSIZE && (!one_each || i == own)) CPU_SET(cpus[i], &set);
         }
         // A refusal (a container's rule) leaves the worker where the scheduler puts it, which is correct,
         // only slower.
@@ -89,7 +99,7 @@ void ThreadPool::run_chunks(int n, Call call, const void* context) {
     }
     work(generation, 0);
     const auto finished = [&] { return done_.load(std::memory_order_acquire) == n; };
-    while (!spin(kSpinMicroseconds, finished)) sched_yield();  // a worker lost its core within a chunk
+    while (!spin(spin_microseconds_, finished)) sched_yield();  // a worker lost its core within a chunk
 }
 
 void ThreadPool::work(std::uint32_t generation, int thread) {
@@ -117,7 +127,7 @@ void ThreadPool::worker(int thread) {
     std::uint32_t seen = 0;
     for (;;) {
         const auto changed = [&] { return generation_.load(std::memory_order_seq_cst) != seen; };
-        if (!spin(kSpinMicroseconds, changed)) {
+        if (!spin(spin_microseconds_, changed)) {
             std::unique_lock lock(mutex_);
             parked_.fetch_add(1, std::memory_order_seq_cst);
             wake_.wait(lock, changed);

@@ -14,8 +14,9 @@ namespace tinyllm::cpu {
 /// done, takes chunks of the others: a thread that never wakes costs nothing, a slow one its own chunk.
 class ThreadPool {
   public:
-    /// `cpus`: where the workers may run; empty: anywhere.
-    ThreadPool(int threads, const std::vector<int>& cpus);
+    /// `cpus`: where the workers may run; empty: anywhere. `one_each`: thread t on cpus[t] alone, of which
+    /// there are as many as threads; the calling thread, number 0, is its owner's (CallerPlace).
+    ThreadPool(int threads, const std::vector<int>& cpus, bool one_each = false);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
@@ -49,6 +50,7 @@ class ThreadPool {
     }
 
     int n_threads_;
+    int spin_microseconds_;
     std::vector<Share> shares_;
     std::atomic<Call> call_{nullptr};
     std::atomic<const void*> context_{nullptr};

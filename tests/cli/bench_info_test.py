@@ -60,6 +60,49 @@ class BenchTest(harness.CommandTest):
         self.assertIn(b"96", done.stderr)
 
 
+class CoresTest(harness.CommandTest):
+    cores = sorted(os.sched_getaffinity(0))
+
+    def test_every_command_that_runs_a_model_takes_them(self):
+        last = str(self.cores[-1])
+        row, = self.json("bench", self.model, "-p", "0", "-n", "2", "-r", "1", "--cores", last, "--json", env={"TINYLLM_THREADS": ""})
+        self.assertEqual((row["cores"], row["n_threads"]), (last, 1))
+        row, = self.json("bench", self.model, "-p", "0", "-n", "2", "-r", "1", "-t", "3", "--cores", last, "--json")
+        self.assertEqual((row["cores"], row["n_threads"]), (last, 3))
+        text = self.json("generate", self.model, "abc", "--max-tokens", "8", "--json")["tokens"]
+        for cores in (last, "big", "all"):
+            self.assertEqual(self.json("generate", self.model, "abc", "--max-tokens", "8", "--cores", cores, "--json")["tokens"], text)
+        self.output("run", self.model, "abc", "-n", "2", env={"TINYLLM_CORES": last})
+        for command in ("run", "generate", "score", "eval", "study", "bench"):
+            self.assertIn(b"--cores", self.output(command, "--help"))
+
+    def test_cores_that_are_not_there(self):
+        for words in (["run", self.model, "a"], ["generate", self.model, "a"], ["score", self.model, "a"], ["bench", self.model]):
+            self.fails(2, *words, "--cores", "4000", says=["4000", "there are: "])
+            self.fails(2, *words, "--cores", "0-", says=["0-", "big, all or a list"])
+        self.fails(2, "study", "--models", self.model, "--cores", "4000", "-o", self.path("results"), says=["4000", "there are: "])
+        self.fails(2, "run", self.model, "a", says=["TINYLLM_CORES", "4000"], env={"TINYLLM_CORES": "4000"})
+        self.fails(2, "run", self.model, "a", "-t", "257")
+
+    def test_info_says_where_and_why(self):
+        got = self.json("info", "--json", env={"TINYLLM_THREADS": "", "TINYLLM_CORES": str(self.cores[0])})
+        self.assertEqual(got["placement"], {"cores": str(self.cores[0]), "threads": 1, "one_each": True, "why": "as listed (TINYLLM_CORES); one thread per core"})
+        self.assertIn(b"fastest of 2 clusters", self.output("info", env={"TINYLLM_SYSFS_ROOT": self.big_little()}))
+        got = self.json("info", "--json", env={"TINYLLM_THREADS": "", "TINYLLM_SYSFS_ROOT": self.big_little()})
+        self.assertEqual((got["placement"]["cores"], got["placement"]["threads"], got["quota_cpus"]), ("2-3", 2, 3.5))
+
+    def big_little(self):
+        """Two slow cores, two fast ones, a quota."""
+        root = self.path("big-little")
+        files = {"sys/devices/system/cpu/online": "0-3", "sys/fs/cgroup/cpu.max": "350000 100000"}
+        files.update({f"sys/devices/system/cpu/cpu{i}/cpu_capacity": "400" if i < 2 else "1024" for i in range(4)})
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+            with open(os.path.join(root, path), "w") as file:
+                file.write(text + "\n")
+        return root
+
+
 class InfoTest(harness.CommandTest):
     def test_board(self):
         got = self.json("info", "--json")

@@ -3,6 +3,7 @@
 #include "kernels/cpu/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <chrono>
 
@@ -17,6 +18,40 @@ TEST(ThreadPool, EveryChunkRunsOnceWhateverTheSizeOfTheRegionBefore) {
         for (auto& hit : hits) hit = 0;
         pool.run(n, [&](int chunk, int) { ++hits[static_cast<std::size_t>(chunk)]; });
         for (int i = 0; i < 512; ++i) ASSERT_EQ(hits[static_cast<std::size_t>(i)], i < n ? 1 : 0) << region;
+    }
+}
+
+TEST(ThreadPool, ManyMoreThreadsThanCores) {
+    ThreadPool pool(24, {0}, false);
+    std::vector<std::atomic<int>> hits(301);
+    for (int region = 0; region < 300; ++region) {
+        const int n = region * 7 % 302;
+        pool.run(n, [&](int chunk, int thread) {
+            EXPECT_TRUE(thread >= 0 && thread < 24);
+            ++hits[static_cast<std::size_t>(chunk)];
+        });
+        for (std::size_t i = 0; i < hits.size(); ++i)
+            ASSERT_EQ(hits[i].exchange(0), static_cast<int>(i) < n ? 1 : 0) << region;
+    }
+}
+
+TEST(ThreadPool, EachWorkerStaysOnItsCores) {
+    cpu_set_t allowed;
+    ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    if (!CPU_ISSET(0, &allowed) || !CPU_ISSET(1, &allowed)) GTEST_SKIP() << "cores 0 and 1 are needed";
+    for (const bool one_each : {false, true}) {
+        ThreadPool pool(2, {0, 1}, one_each);
+        std::atomic<int> count = 0;
+        // Two chunks that wait for each other: both threads have one.
+        pool.run(2, [&](int, int thread) {
+            ++count;
+            while (count < 2) std::this_thread::yield();
+            if (thread == 0) return;
+            cpu_set_t set;
+            ASSERT_EQ(pthread_getaffinity_np(pthread_self(), sizeof set, &set), 0);
+            EXPECT_EQ(CPU_COUNT(&set), one_each ? 1 : 2);
+            EXPECT_TRUE(CPU_ISSET(1, &set));
+        });
     }
 }
 

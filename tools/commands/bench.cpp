@@ -95,6 +95,7 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
                 {"model_n_params", model.parameters},
                 {"backends", model.backend},
                 {"n_threads", model.threads},
+                {"cores", show_cores(model.cores)},
                 {"type_k", dtype_name(cache.k)},
                 {"type_v", dtype_name(cache.v)},
                 {"n_prompt", test.n_prompt},
@@ -178,12 +179,13 @@ int bench(BenchOptions& options) {
         for (const auto& v_type : v_types)
             predict_memory(facts, options.model.load, {.context = 0, .k_type = k_type, .v_type = v_type}, 1);
     }
+    for (int threads : options.threads) place_threads(options.model.load.cores, threads);
     const std::int64_t weight_bytes = decode_bytes(facts, options.model.load);
     std::vector<Json> rows;
     for (int threads : options.threads) {
         options.model.load.threads = threads;
         // Before the model, so that its buffers do not count as the model's memory.
-        const double bandwidth = measured_read_bandwidth(threads > 0 ? threads : system_info().threads);
+        const double bandwidth = measured_read_bandwidth(threads, options.model.load.cores);
         reset_peak();
         const auto model = load_model(options.model);
         for (const auto& k_type : k_types) {
@@ -221,9 +223,9 @@ std::function<int()> add_bench(CLI::App& app) {
         ->check(CLI::NonNegativeNumber);
     add_list(app, "-d,--n-depth", options->depths, "Positions already in the cache (default 0)")
         ->check(CLI::NonNegativeNumber);
-    add_list(app, "-t,--threads", options->threads,
-             "Thread counts; 0: the cores of the fastest cluster (default)")
-        ->check(CLI::Range(0, 1024));
+    add_list(app, "-t,--threads", options->threads, "Thread counts; 0: one per core of --cores (default)")
+        ->check(CLI::Range(0, kMostThreads));
+    add_cores_flag(app, options->model.load.cores);
     add_list(app, "--cache-type-k", options->k_types, "Types of the cached keys (short: -ctk)")
         ->type_name("TYPE,…");
     add_list(app, "--cache-type-v", options->v_types, "Types of the cached values (short: -ctv)")

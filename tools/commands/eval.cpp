@@ -1,4 +1,5 @@
 // tinyllm eval: benchmark tasks put to one model.
+#include "tinyllm/system.h"
 #include "tools/command.h"
 #include "tools/eval/run.h"
 #include "tools/model_flags.h"
@@ -36,7 +37,10 @@ std::function<int()> add_eval(CLI::App& app) {
     app.get_option("--output")->description("folder for results.json and samples");
     app.add_flag("--exact", options->exact, "fp32 arithmetic and cache: what parity is judged by");
     app.add_option("--type", options->type, "round the weights to this type at load");
-    app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();
+    app.add_option("--threads", options->threads, "0: one per core of --cores")
+        ->check(CLI::Range(0, kMostThreads))
+        ->capture_default_str();
+    add_cores_flag(app, options->cores);
     app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
     add_cache_flags(app, options->session);
     return [options] {

@@ -49,19 +49,29 @@ Json gpu_json() {
     return {{"built_in", probe.built_in}, {"status", probe.status}, {"devices", gpus}};
 }
 
-Json kernels_json() {
-    const SystemInfo system = system_info();
+Json kernels_json(const SystemInfo& system) {
     Json sets = Json::array(), available = Json::array();
     for (const IsaInfo& isa : system.isas) {
         sets.push_back(isa.name);
         if (isa.available) available.push_back(isa.name);
     }
-    return {
-        {"live", system.live_isa}, {"available", available}, {"built", sets}, {"threads", system.threads}};
+    return {{"live", system.live_isa},
+            {"available", available},
+            {"built", sets},
+            {"threads", system.placement.threads}};
+}
+
+/// Where a model loaded now would run, and why there.
+Json placement_json(const Placement& placement) {
+    return {{"cores", show_cores(placement.cores)},
+            {"threads", placement.threads},
+            {"one_each", placement.one_each},
+            {"why", placement.why}};
 }
 
 Json board_json(bool bandwidth) {
     const Board board = read_board();
+    const SystemInfo system = system_info();
     Json clusters = Json::array();
     for (const CoreCluster& cluster : board.clusters) {
         clusters.push_back({{"cores", show_cores(cluster.cores)},
@@ -79,14 +89,16 @@ Json board_json(bool bandwidth) {
                      {"cores", board.cores},
                      {"usable_cores", board.usable_cores},
                      {"clusters", clusters},
+                     {"quota_cpus", system.quota > 0 ? Json(system.quota) : Json(nullptr)},
+                     {"placement", placement_json(system.placement)},
                      {"memory_bytes", optional_json(board.memory_bytes)},
                      {"available_bytes", optional_json(board.available_bytes)},
                      {"cgroup_limit_bytes", optional_json(board.cgroup_limit_bytes)},
-                     {"kernels", kernels_json()},
+                     {"kernels", kernels_json(system)},
                      {"gpu", gpu_json()}};
     if (bandwidth) {
         Json readings = Json::array();
-        for (const int threads : {1, system_info().threads}) {
+        for (const int threads : {1, system.placement.threads}) {
             if (!readings.empty() && threads == 1) continue;
             readings.push_back({{"threads", threads}, {"gb_per_s", measured_read_bandwidth(threads) / 1e9}});
         }

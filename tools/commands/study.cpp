@@ -4,8 +4,10 @@
 #include <memory>
 
 #include "engine/fail.h"
+#include "tinyllm/system.h"
 #include "tools/command.h"
 #include "tools/log.h"
+#include "tools/model_flags.h"
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/study/compare.h"
@@ -50,6 +52,7 @@ int run_study(const study::StudyOptions& options) {
         fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
              options.limit);
     if (options.timeout < 0) fail(ErrorKind::usage, "--timeout: expected seconds, found {}", options.timeout);
+    place_threads(options.cores, options.threads);  // told now, not by every cell
     const study::Plan plan = study::make_plan(options);
     if (options.plan) return print_plan(plan);
     const study::ResultsLock lock(options.output);
@@ -94,7 +97,10 @@ std::function<int()> add_study(CLI::App& app) {
            "--resume", [] {}, "go on where a study was stopped (the default)")
         ->excludes(fresh);
     app.add_flag("--exact", options->exact, "fp32 arithmetic and cache");
-    app.add_option("--threads", options->threads, "0: all of the fastest cores")->capture_default_str();
+    app.add_option("--threads", options->threads, "0: one per core of --cores")
+        ->check(CLI::Range(0, kMostThreads))
+        ->capture_default_str();
+    add_cores_flag(app, options->cores);
     app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
     app.add_option("-o,--output", options->output, "results folder")->capture_default_str();
     auto folder = std::make_shared<std::string>();

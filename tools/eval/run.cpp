@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "engine/fail.h"
+#include "tinyllm/system.h"
 #include "tools/board.h"
 #include "tools/eval/find_data.h"
 #include "tools/eval/machine.h"
@@ -149,6 +150,7 @@ Json tinyllm_json(const RunOptions& options, const std::string& path, const Mode
     result["exact"] = model.exact();
     result["device"] = info.backend;
     result["threads"] = info.threads;
+    result["cores"] = show_cores(info.cores);
     result["latency_ms"] = options.batch == 1 ? latency_json(latency_of(ms)) : Json();
     result["load_ms"] = info.load_ms;
     result["memory"] = {{"rss_peak", peak ? Json(*peak) : Json()}, {"weights", info.weight_bytes}};
@@ -212,6 +214,7 @@ int run_eval(const RunOptions& options) {
     }
     ModelOptions model_options{.device = options.device,
                                .threads = options.threads,
+                               .cores = options.cores,
                                .exact = options.exact,
                                .type = std::nullopt,
                                .tokenizer = true};

@@ -12,7 +12,7 @@ namespace tinyllm::eval {
 struct RunOptions {
     std::string model;
     std::vector<std::string> tasks, data, thresholds;
-    std::string protocol = "lm-eval", type, device = "auto";
+    std::string protocol = "lm-eval", type, cores, device = "auto";
     int num_fewshot = 0, threads = 0, batch = 1;
     double limit = 0;
     OutputOptions output;  ///< path: the folder for results.json and samples

@@ -126,7 +126,8 @@ Json cell_settings(const Plan& plan, const Cell& cell, const StudyOptions& optio
             {"limit", options.limit},
             {"exact", options.exact},
             {"device", options.device},
-            {"threads", options.threads}};
+            {"threads", options.threads},
+            {"cores", options.cores}};
 }
 
 Json plan_json(const Plan& plan, const StudyOptions& options) {

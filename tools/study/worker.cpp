@@ -7,6 +7,7 @@
 #include <new>
 
 #include "engine/fail.h"
+#include "tinyllm/system.h"
 #include "tools/board.h"
 #include "tools/eval/machine.h"
 
@@ -92,6 +93,7 @@ Loader engine_loader(const StudyOptions& options) {
         ModelOptions how;
         how.device = options.device;
         how.threads = options.threads;
+        how.cores = options.cores;
         how.exact = options.exact;
         if (type != "stored") how.type = dtype_from_name(type);
         const auto loaded = Model::load(model.path, how);
@@ -100,8 +102,8 @@ Loader engine_loader(const StudyOptions& options) {
             {"architecture", info.architecture}, {"parameters", info.parameters},
             {"weight_bytes", info.weight_bytes}, {"main_type", std::string(dtype_name(info.main_type))},
             {"context", info.context},           {"backend", info.backend},
-            {"threads", info.threads},           {"load_ms", info.load_ms},
-            {"load_peak_rss_bytes", peak_json()}};
+            {"threads", info.threads},           {"cores", show_cores(info.cores)},
+            {"load_ms", info.load_ms},           {"load_peak_rss_bytes", peak_json()}};
         return LoadedModel{eval::make_scorer(loaded), std::move(facts)};
     };
 }

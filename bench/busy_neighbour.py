@@ -61,6 +61,8 @@ def main():
         parser.error(f"--neighbours: 0 must be among them, and none above the {len(cores)} cores")
     programs = ["tinyllm"] + ["llama.cpp"] * arguments.llama_cpp
 
+    print("| model | threads | program | " + " | ".join(f"{c} busy: tok/s" + (" | kept" if c else "") for c in counts) + " |")
+    print("|" + " --- |" * (3 + sum(2 if c else 1 for c in counts)), flush=True)
     rows = []
     for path in arguments.models:
         for threads in (int(t) for t in arguments.threads.split(",")):
@@ -72,20 +74,14 @@ def main():
                             samples[who, count].append(measure(arguments, who, path, threads))
                 print(f"  {os.path.basename(path)}, {threads} threads: round {i + 1}/{arguments.rounds}", file=sys.stderr)
             for who in programs:
+                cells = []
+                for count in counts:
+                    cells.append(spread(samples[who, count]))
+                    if count:
+                        cells.append(spread([v / q for v, q in zip(samples[who, count], samples[who, 0])], 100, " %"))
+                print(f"| {os.path.basename(path)} | {threads} | {who} | " + " | ".join(cells) + " |", flush=True)
                 rows.append({"model": os.path.basename(path), "threads": threads, "program": who,
                              "neighbours": {str(count): samples[who, count] for count in counts}})
-
-    print("| model | threads | program | " + " | ".join(f"{c} busy: tok/s" + (" | kept" if c else "") for c in counts) + " |")
-    print("|" + " --- |" * (3 + sum(2 if c else 1 for c in counts)))
-    for row in rows:
-        quiet = row["neighbours"]["0"]
-        cells = []
-        for count in counts:
-            values = row["neighbours"][str(count)]
-            cells.append(spread(values))
-            if count:
-                cells.append(spread([v / q for v, q in zip(values, quiet)], 100, " %"))
-        print(f"| {row['model']} | {row['threads']} | {row['program']} | " + " | ".join(cells) + " |")
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump({"schema": "tinyllm.busy_neighbour/1", "rows": rows}, file, indent=2)

@@ -245,8 +245,8 @@ enum class Precision {
 };
 
 struct BackendOptions {
-    int threads = 0;    // as place_threads (tinyllm/system.h) takes them
-    std::string cores;  // likewise
+    int threads = 0;         // as place_threads (tinyllm/system.h) takes them
+    std::string cores = {};  // likewise
     Precision precision = Precision::fast;
     std::string isa;  // empty: TINYLLM_CPU_ISA, else the best this CPU runs
 };

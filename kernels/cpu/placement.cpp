@@ -134,7 +134,7 @@ Placement place_threads(const std::string& cores, int threads) {
         placement.why += "; one thread per core";
     }
     // Who lists as many cores as threads keeps them free for these, or has isolated them, where the system
-    // moves no thread. Otherwise others may be busy on a core while the next one is idle: docs/adr/0008.
+    // moves no thread. Otherwise others may be busy on a core while the next one is idle: docs/adr/0005.
     placement.one_each = list && placement.threads == each;
     return placement;
 }

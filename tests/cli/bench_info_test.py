@@ -81,7 +81,7 @@ class CoresTest(harness.CommandTest):
             self.fails(2, *words, "--cores", "4000", says=["4000", "there are: "])
             self.fails(2, *words, "--cores", "0-", says=["0-", "big, all or a list"])
         self.fails(2, "study", "--models", self.model, "--cores", "4000", "-o", self.path("results"), says=["4000", "there are: "])
-        self.fails(2, "run", self.model, "a", says=["TINYLLM_CORES", "4000"], env={"TINYLLM_CORES": "4000"})
+        self.fails(2, "run", self.model, "a", says=["cores 4000", "there are: "], env={"TINYLLM_CORES": "4000"})
         self.fails(2, "run", self.model, "a", "-t", "257")
 
     def test_info_says_where_and_why(self):

@@ -13,6 +13,7 @@
 #include "engine/model_source.h"
 #include "engine/printable.h"
 #include "engine/recode.h"
+#include "kernels/quant.h"
 #include "tokenizers/gguf_tokenizer.h"
 
 namespace tinyllm {
@@ -25,17 +26,6 @@ struct TensorJob {
     TensorReport report;
     bool is_parameter = true;  // false: a table GGUF derives from the configuration
 };
-
-/// general.file_type for each type: the file is mostly of it. (Where llama.cpp has several mixtures of a K
-/// type, the small one.)
-std::uint32_t file_type_number(DType type) {
-    constexpr std::pair<DType, std::uint32_t> kNumbers[] = {
-        {DType::f32, 0},   {DType::f16, 1},   {DType::q4_0, 2},    {DType::q4_1, 3},  {DType::q8_0, 7},
-        {DType::q5_0, 8},  {DType::q5_1, 9},  {DType::q2_k, 10},   {DType::q3_k, 11}, {DType::q4_k, 14},
-        {DType::q5_k, 16}, {DType::q6_k, 18}, {DType::iq4_nl, 25}, {DType::bf16, 32}};
-    const auto* found = std::ranges::find(kNumbers, type, &std::pair<DType, std::uint32_t>::first);
-    return found != std::end(kNumbers) ? found->second : 0;
-}
 
 /// --tensor-type rules, compiled, counting what they matched.
 class TypeRules {
@@ -160,7 +150,7 @@ DType main_type(const std::vector<TensorJob>& jobs) {
 }
 
 void set_types(const std::vector<TensorJob>& jobs, GgufWriter& writer) {
-    writer.set_u32("general.file_type", file_type_number(main_type(jobs)));
+    writer.set_u32("general.file_type", traits(main_type(jobs)).uses.file_type);
     writer.set_u32("general.quantization_version", 2);
 }
 

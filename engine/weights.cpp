@@ -56,24 +56,6 @@ std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
     return out;
 }
 
-// What llama.cpp's quantizer takes for rows that are no multiple of 256: a type with blocks of 32, if need
-// be a larger one.
-DType narrower_block(DType type) {
-    switch (type) {
-        case DType::q2_k:
-        case DType::q3_k:
-            return DType::q4_0;
-        case DType::q4_k:
-            return DType::q5_0;
-        case DType::q5_k:
-            return DType::q5_1;
-        case DType::q6_k:
-            return DType::q8_0;
-        default:
-            return type;
-    }
-}
-
 }  // namespace
 
 DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols, bool fallback,
@@ -83,7 +65,7 @@ DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::in
         return stored;
     }
     if (cols % dtype_block(asked) == 0) return asked;
-    DType instead = fallback ? narrower_block(asked) : DType::f16;
+    DType instead = fallback ? traits(asked).uses.fallback : DType::f16;
     if (cols % dtype_block(instead) != 0) instead = DType::f16;
     if (note) {
         *note = fmt::format("{} columns are no multiple of {}'s block of {}: {}", cols, dtype_name(asked),

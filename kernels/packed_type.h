@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/backend.h"
+#include "kernels/quant.h"
 
 namespace tinyllm {
 
@@ -14,11 +15,7 @@ namespace tinyllm {
 /// keeps the values themselves: K types become f32.
 DType packed_type(DType stored, Precision precision);
 
-/// A block of 32 elements of one row in a panel of a quantized type.
-struct PackedBlock {
-    int scales;  // halves
-    int bytes;   // of the elements
-};
+/// Of a quantized type that has panels.
 PackedBlock packed_block(DType type);
 
 /// Bytes of one row in panels of `type`, padding left out.

@@ -149,29 +149,46 @@ void q4_0_from_f32(const float* from, void* to, std::int64_t n) {
 /// `scales`: where they begin; how many; how many times the largest of them an element may be.
 template <typename Block>
 constexpr TypeTraits quantized(DType type, std::string_view name, std::int64_t block, Conversions convert,
-                               std::array<int, 3> scales) {
-    return {type,      name,      block,    sizeof(Block), convert.to_f32, convert.from_f32,
-            scales[0], scales[1], scales[2]};
+                               std::array<int, 3> scales, TypeUses uses) {
+    return {type, name,      block,     sizeof(Block), convert.to_f32, convert.from_f32,
+            uses, scales[0], scales[1], scales[2]};
+}
+
+/// Packed as what it is: the same bytes in the same order, or not.
+constexpr TypeUses as_stored(std::uint32_t file_type, DType type, PackedBlock panel) {
+    return {.file_type = file_type, .packed = type, .panel = panel, .as_stored = true, .fallback = type};
+}
+constexpr TypeUses reordered(std::uint32_t file_type, DType type, PackedBlock panel, DType fallback) {
+    return {.file_type = file_type, .packed = type, .panel = panel, .as_stored = false, .fallback = fallback};
+}
+
+/// Packed as another type.
+constexpr TypeUses recoded(std::uint32_t file_type, DType packed, DType fallback) {
+    return {.file_type = file_type, .packed = packed, .panel = {}, .as_stored = false, .fallback = fallback};
 }
 
 }  // namespace
 
 std::span<const TypeTraits> type_table() {
+    using enum DType;
     static const TypeTraits kTypes[] = {
-        {DType::f32, "f32", 1, 4, read_f32, copy_f32},
-        {DType::f16, "f16", 1, 2, from_16<f16_to_f32>, to_16<f32_to_f16>},
-        {DType::bf16, "bf16", 1, 2, from_16<bf16_to_f32>, to_16<f32_to_bf16>},
-        quantized<BlockQ8_0>(DType::q8_0, "q8_0", 32, {q8_0_to_f32, q8_0_from_f32}, {0, 1, 128}),
-        quantized<BlockQ6_K>(DType::q6_k, "q6_k", 256, kQ6_K, {208, 1, 128 * 32}),
-        quantized<BlockQ5_1>(DType::q5_1, "q5_1", 32, kQ5_1, {0, 2, 32}),
-        quantized<BlockQ5_K>(DType::q5_k, "q5_k", 256, kQ5_K, {0, 2, 63 * 32}),
-        quantized<BlockQ5_0>(DType::q5_0, "q5_0", 32, kQ5_0, {0, 1, 16}),
-        quantized<BlockQ4_1>(DType::q4_1, "q4_1", 32, kQ4_1, {0, 2, 16}),
-        quantized<BlockQ4_K>(DType::q4_k, "q4_k", 256, kQ4_K, {0, 2, 63 * 16}),
-        quantized<BlockQ4_0>(DType::q4_0, "q4_0", 32, {q4_0_to_f32, q4_0_from_f32}, {0, 1, 8}),
-        quantized<BlockIQ4_NL>(DType::iq4_nl, "iq4_nl", 32, kIq4_NL, {0, 1, 127}),
-        quantized<BlockQ3_K>(DType::q3_k, "q3_k", 256, kQ3_K, {108, 1, 32 * 4}),
-        quantized<BlockQ2_K>(DType::q2_k, "q2_k", 256, kQ2_K, {80, 2, 15 * 4}),
+        {f32, "f32", 1, 4, read_f32, copy_f32, as_stored(0, f32, {})},
+        {f16, "f16", 1, 2, from_16<f16_to_f32>, to_16<f32_to_f16>, as_stored(1, f16, {})},
+        {bf16, "bf16", 1, 2, from_16<bf16_to_f32>, to_16<f32_to_bf16>, as_stored(32, bf16, {})},
+        quantized<BlockQ8_0>(q8_0, "q8_0", 32, {q8_0_to_f32, q8_0_from_f32}, {0, 1, 128},
+                             as_stored(7, q8_0, {1, 32})),
+        quantized<BlockQ6_K>(q6_k, "q6_k", 256, kQ6_K, {208, 1, 128 * 32},
+                             reordered(18, q6_k, {2, 24}, q8_0)),
+        quantized<BlockQ5_1>(q5_1, "q5_1", 32, kQ5_1, {0, 2, 32}, reordered(9, q5_1, {2, 20}, q5_1)),
+        quantized<BlockQ5_K>(q5_k, "q5_k", 256, kQ5_K, {0, 2, 63 * 32}, recoded(16, q5_1, q5_1)),
+        quantized<BlockQ5_0>(q5_0, "q5_0", 32, kQ5_0, {0, 1, 16}, reordered(8, q5_0, {1, 20}, q5_0)),
+        quantized<BlockQ4_1>(q4_1, "q4_1", 32, kQ4_1, {0, 2, 16}, as_stored(3, q4_1, {2, 16})),
+        quantized<BlockQ4_K>(q4_k, "q4_k", 256, kQ4_K, {0, 2, 63 * 16}, recoded(14, q4_1, q5_0)),
+        quantized<BlockQ4_0>(q4_0, "q4_0", 32, {q4_0_to_f32, q4_0_from_f32}, {0, 1, 8},
+                             as_stored(2, q4_0, {1, 16})),
+        quantized<BlockIQ4_NL>(iq4_nl, "iq4_nl", 32, kIq4_NL, {0, 1, 127}, as_stored(25, iq4_nl, {1, 16})),
+        quantized<BlockQ3_K>(q3_k, "q3_k", 256, kQ3_K, {108, 1, 32 * 4}, recoded(11, q6_k, q4_0)),
+        quantized<BlockQ2_K>(q2_k, "q2_k", 256, kQ2_K, {80, 2, 15 * 4}, recoded(10, q8_0, q4_0)),
     };
     return kTypes;
 }

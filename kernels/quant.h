@@ -9,6 +9,24 @@
 
 namespace tinyllm {
 
+/// A block of 32 elements of one row in a panel of a quantized type (kernels/packed_type.h).
+struct PackedBlock {
+    int scales = 0;  // halves
+    int bytes = 0;   // of the elements
+    bool operator==(const PackedBlock&) const = default;
+};
+
+/// What becomes of a type elsewhere.
+struct TypeUses {
+    /// GGUF's general.file_type of a file that is mostly of it; where llama.cpp has several mixtures of a K
+    /// type, the small one.
+    std::uint32_t file_type;
+    DType packed;            // packed_type() where values may be rounded
+    PackedBlock panel = {};  // a quantized type's, where it has panels
+    bool as_stored = false;  // a panel's blocks hold the file's bytes in the file's order
+    DType fallback;          // ConvertOptions::fallback: for rows that are no multiple of its block
+};
+
 /// What the rest of the library knows of a type. One row per type, in kernels/quant.cpp.
 struct TypeTraits {
     DType type;
@@ -21,6 +39,7 @@ struct TypeTraits {
     /// matrix, byte for byte. A block that holds a NaN or an infinity reads as NaN or infinity where it
     /// stood.
     void (*from_f32)(const float* from, void* to, std::int64_t n);
+    TypeUses uses;
     /// Where in a quantized block its f16 scales begin, and how many there are.
     int scales_at = 0;
     int n_scales = 0;

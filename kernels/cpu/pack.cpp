@@ -66,6 +66,21 @@ void pack_blocks(const Source& from, std::int64_t blocks, int lanes, std::uint32
     }
 }
 
+/// pack_blocks for blocks of that form.
+auto packer_of(PackedBlock form) {
+    struct Packer {
+        PackedBlock form;
+        decltype(&pack_blocks<1, 4>) pack;
+    };
+    static constexpr Packer kPackers[] = {
+        {{1, 32}, pack_blocks<1, 8>}, {{2, 24}, pack_blocks<2, 6>}, {{2, 20}, pack_blocks<2, 5>},
+        {{1, 20}, pack_blocks<1, 5>}, {{2, 16}, pack_blocks<2, 4>}, {{1, 16}, pack_blocks<1, 4>},
+    };
+    const Packer* found = std::ranges::find(kPackers, form, &Packer::form);
+    assert(found != std::end(kPackers));
+    return found->pack;
+}
+
 /// Memory for the rows of one panel in another type than the stored one.
 struct Recoded {
     std::vector<float> values;
@@ -98,31 +113,13 @@ void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const Ker
             from.rows[lane] = out;
         }
     }
-    const std::int64_t blocks = part.cols / kQuantBlock;
+    if (type == DType::f32) return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint32_t*>(to));
+    if (dtype_block(type) == 1)
+        return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint16_t*>(to));
     auto* scales = reinterpret_cast<std::uint16_t*>(to);
     auto* bytes = reinterpret_cast<std::uint32_t*>(to + scale_bytes(type, part.cols, lanes));
-    switch (type) {
-        case DType::f32:
-            return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint32_t*>(to));
-        case DType::f16:
-        case DType::bf16:
-            return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint16_t*>(to));
-        case DType::q8_0:
-            return pack_blocks<1, 8>(from, blocks, lanes, table.q8_offset ? 0x80808080U : 0, scales, bytes);
-        case DType::q4_0:
-        case DType::iq4_nl:
-            return pack_blocks<1, 4>(from, blocks, lanes, 0, scales, bytes);
-        case DType::q4_1:
-            return pack_blocks<2, 4>(from, blocks, lanes, 0, scales, bytes);
-        case DType::q5_0:
-            return pack_blocks<1, 5>(from, blocks, lanes, 0, scales, bytes);
-        case DType::q5_1:
-            return pack_blocks<2, 5>(from, blocks, lanes, 0, scales, bytes);
-        case DType::q6_k:
-            return pack_blocks<2, 6>(from, blocks, lanes, 0, scales, bytes);
-        default:
-            assert(!"type without panels");
-    }
+    const std::uint32_t flip = type == DType::q8_0 && table.q8_offset ? 0x80808080U : 0;
+    packer_of(packed_block(type))(from, part.cols / kQuantBlock, lanes, flip, scales, bytes);
 }
 
 }  // namespace

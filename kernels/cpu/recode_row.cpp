@@ -112,7 +112,7 @@ DType panel_type(const RawMatrix& part, Precision precision) {
 }
 
 bool needs_recoding(DType from, DType to) {
-    return from != to || from == DType::q5_0 || from == DType::q5_1 || from == DType::q6_k;
+    return from != to || !traits(from).uses.as_stored;
 }
 
 void recode_row(DType from, const std::byte* row, std::int64_t cols, DType to, float* values,

@@ -25,29 +25,12 @@ struct ConvertFlags {
 
 /// How far logits may move, relative to their spread. A wrong tensor or row order moves them by more than 1.
 double tolerance_of(DType type) {
-    switch (type) {
-        case DType::f32:
-            return 1e-4;
-        case DType::f16:
-            return 0.02;
-        case DType::bf16:
-            return 0.1;
-        case DType::q8_0:
-        case DType::q6_k:
-            return 0.2;
-        case DType::q5_0:
-        case DType::q5_1:
-        case DType::q5_k:
-            return 0.4;
-        case DType::q4_0:
-        case DType::q4_1:
-        case DType::q4_k:
-        case DType::iq4_nl:
-        case DType::q3_k:
-        case DType::q2_k:
-            return 0.8;
-    }
-    return 0;
+    if (type == DType::f32) return 1e-4;
+    if (type == DType::f16) return 0.02;
+    if (type == DType::bf16) return 0.1;
+    constexpr int kRow = 256;  // a multiple of every block
+    const double bits = 8.0 * static_cast<double>(row_bytes(type, kRow)) / kRow;
+    return bits > 6 ? 0.2 : bits > 5 ? 0.4 : 0.8;
 }
 
 double tolerance_of(const ConvertReport& report) {

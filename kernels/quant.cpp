@@ -187,7 +187,11 @@ std::span<const TypeTraits> type_table() {
         quantized<BlockQ4_0>(q4_0, "q4_0", 32, {q4_0_to_f32, q4_0_from_f32}, {0, 1, 8},
                              as_stored(2, q4_0, {1, 16})),
         quantized<BlockIQ4_NL>(iq4_nl, "iq4_nl", 32, kIq4_NL, {0, 1, 127}, as_stored(25, iq4_nl, {1, 16})),
+        quantized<BlockT4_64>(t4_64, "t4_64", 64, kT4_64, {0, 1, 32},
+                              reordered(7404, t4_64, {1, 16}, iq4_nl)),
         quantized<BlockQ3_K>(q3_k, "q3_k", 256, kQ3_K, {108, 1, 32 * 4}, recoded(11, q6_k, q4_0)),
+        quantized<BlockT3_64>(t3_64, "t3_64", 64, kT3_64, {0, 1, 32},
+                              reordered(7403, t3_64, {1, 12}, iq4_nl)),
         quantized<BlockQ2_K>(q2_k, "q2_k", 256, kQ2_K, {80, 2, 15 * 4}, recoded(10, q8_0, q4_0)),
     };
     return kTypes;

@@ -36,11 +36,12 @@ struct TypeTraits {
     /// `n` elements, a multiple of `block`.
     void (*to_f32)(const void* from, float* to, std::int64_t n);
     /// Rounds to nearest; a quantized type by the rule of ggml's ggml_quantize_chunk without an importance
-    /// matrix, byte for byte. A block that holds a NaN or an infinity reads as NaN or infinity where it
-    /// stood.
+    /// matrix, byte for byte (our own types by quant_table.cpp's). A block that holds a NaN or an infinity
+    /// reads as NaN or infinity where it stood.
     void (*from_f32)(const float* from, void* to, std::int64_t n);
     TypeUses uses;
-    /// Where in a quantized block its f16 scales begin, and how many there are.
+    /// Where in a quantized block its f16 scales begin, and how many there are. (The header of our own types
+    /// is no number exactly where it is none as a half.)
     int scales_at = 0;
     int n_scales = 0;
     /// No element of a quantized block is larger than this times its largest scale.

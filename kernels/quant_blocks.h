@@ -1,5 +1,5 @@
-// The blocks in which quantized weights are stored, bit-compatible with GGUF (ggml-common.h has them under
-// the same names): no padding, little-endian. f16 members are the half's bits.
+// The blocks in which quantized weights are stored: no padding, little-endian, f16 members are the half's
+// bits. All but the last two are bit-compatible with GGUF (ggml-common.h has them under the same names).
 #pragma once
 
 #include <cstdint>
@@ -100,5 +100,33 @@ struct BlockQ6_K {
     std::uint16_t d;  // f16
 };
 static_assert(sizeof(BlockQ6_K) == 210);
+
+// Types of our own, which other programs refuse: 64 elements, levels from a table, and a header of two
+// scales, each for 32 elements (kernels/quant_table.h). Their bits from the top: the first scale as a half
+// with three bits of mantissa (s eeeee mmm; the scale is 2^-6 times that half, an exponent of 0 counting like
+// the others); the second's exponent less the first's, plus 4 (three bits; the sum is held to 0..30); its
+// sign and mantissa (s mmm). A header of 0: all elements are 0.
+
+/// x[i] = scale * kT3Levels[u[i]]; of element 4 j + i of a half, bits 2 (j % 4).. of low[j / 4 * 4 + i] are
+/// the low bits of u, bit j of high[i] is the third
+struct BlockT3_64 {
+    std::uint16_t d;
+    struct Half {
+        std::uint8_t low[8], high[4];
+    } half[2];
+};
+static_assert(sizeof(BlockT3_64) == 26);
+inline constexpr std::int8_t kT3Levels[8] = {-102, -62, -32, -6, 17, 43, 75, 127};
+
+/// x[i] = scale * kT4Levels[u[i]], u of a half as the nibbles of q4_0
+struct BlockT4_64 {
+    std::uint16_t d;
+    struct Half {
+        std::uint8_t q[kQuantBlock / 2];
+    } half[2];
+};
+static_assert(sizeof(BlockT4_64) == 34);
+inline constexpr std::int8_t kT4Levels[16] = {-122, -92, -72, -55, -40, -27, -15, -3,
+                                              8,    20,  33,  46,  62,  78,  100, 127};
 
 }  // namespace tinyllm

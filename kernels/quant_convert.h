@@ -17,7 +17,7 @@ struct Conversions {
     void (*from_f32)(const float* from, void* to, std::int64_t n);
 };
 
-extern const Conversions kQ4_1, kQ5_0, kQ5_1, kIq4_NL, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K;
+extern const Conversions kQ4_1, kQ5_0, kQ5_1, kIq4_NL, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K, kT3_64, kT4_64;
 
 /// Blocks may stand at any address, so each is copied.
 template <typename Block, int size, void (*unpack)(const Block&, float*)>

@@ -38,7 +38,7 @@ struct ConvertOptions {
     std::vector<std::pair<std::string, DType>> tensor_types;
     /// A tensor whose rows are no multiple of its type's block becomes f16. With this, one that cannot have a
     /// K type gets llama.cpp's substitute, if its rows are multiples of 32: q4_k q5_0, q5_k q5_1, q6_k q8_0,
-    /// q2_k and q3_k q4_0.
+    /// q2_k and q3_k q4_0; and one of our own iq4_nl.
     bool fallback = false;
     bool dry_run = false;  ///< report only, write nothing
     std::function<void(const TensorReport&)> progress;

@@ -11,7 +11,8 @@
 
 namespace tinyllm {
 
-/// The values are the type numbers of the GGUF format.
+/// The values are the type numbers of the GGUF format; those from 7400 on are our own, which other programs
+/// refuse (docs/files.md).
 enum class DType : std::uint32_t {
     f32 = 0,
     f16 = 1,
@@ -27,6 +28,8 @@ enum class DType : std::uint32_t {
     q6_k = 14,
     iq4_nl = 20,
     bf16 = 30,
+    t3_64 = 7403,
+    t4_64 = 7404,
 };
 
 /// The command's spelling: "f32", "q8_0", "q4_k".
@@ -41,8 +44,8 @@ TINYLLM_API const std::vector<DType>& all_dtypes();
 /// Bytes of a row of `n` elements; `n` must be a multiple of dtype_block(type).
 TINYLLM_API std::size_t row_bytes(DType type, std::int64_t n);
 
-/// Elements that share one block: 1 for the plain types, 256 for the K types, 32 for the other quantized
-/// ones.
+/// Elements that share one block: 1 for the plain types, 256 for the K types, 64 for our own, 32 for the
+/// other quantized ones.
 TINYLLM_API std::int64_t dtype_block(DType type);
 
 }  // namespace tinyllm

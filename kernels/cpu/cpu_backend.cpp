@@ -17,7 +17,8 @@ static_assert(static_cast<int>(DType::f32) == kF32 && static_cast<int>(DType::f1
 static_assert(static_cast<int>(DType::bf16) == kBF16 && static_cast<int>(DType::q8_0) == kQ8_0 &&
               static_cast<int>(DType::q4_0) == kQ4_0 && static_cast<int>(DType::q4_1) == kQ4_1 &&
               static_cast<int>(DType::q5_0) == kQ5_0 && static_cast<int>(DType::q5_1) == kQ5_1 &&
-              static_cast<int>(DType::q6_k) == kQ6_K && static_cast<int>(DType::iq4_nl) == kIQ4_NL);
+              static_cast<int>(DType::q6_k) == kQ6_K && static_cast<int>(DType::iq4_nl) == kIQ4_NL &&
+              static_cast<int>(DType::t3_64) == kT3_64 && static_cast<int>(DType::t4_64) == kT4_64);
 static_assert(static_cast<int>(NormKind::none) == kNoNorm &&
               static_cast<int>(NormKind::layer) == kLayerNorm && static_cast<int>(NormKind::rms) == kRmsNorm);
 static_assert(static_cast<int>(Activation::none) == kNone && static_cast<int>(Activation::relu) == kRelu &&

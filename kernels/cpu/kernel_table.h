@@ -17,7 +17,9 @@ enum Type : int {
     kQ8_0 = 8,
     kQ6_K = 14,
     kIQ4_NL = 20,
-    kBF16 = 30
+    kBF16 = 30,
+    kT3_64 = 7403,
+    kT4_64 = 7404
 };
 enum NormType : int { kNoNorm, kLayerNorm, kRmsNorm };
 enum ActivationType : int { kNone, kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };

@@ -75,6 +75,7 @@ auto packer_of(PackedBlock form) {
     static constexpr Packer kPackers[] = {
         {{1, 32}, pack_blocks<1, 8>}, {{2, 24}, pack_blocks<2, 6>}, {{2, 20}, pack_blocks<2, 5>},
         {{1, 20}, pack_blocks<1, 5>}, {{2, 16}, pack_blocks<2, 4>}, {{1, 16}, pack_blocks<1, 4>},
+        {{1, 12}, pack_blocks<1, 3>},
     };
     const Packer* found = std::ranges::find(kPackers, form, &Packer::form);
     assert(found != std::end(kPackers));

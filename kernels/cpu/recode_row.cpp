@@ -6,6 +6,7 @@
 
 #include "kernels/packed_type.h"
 #include "kernels/quant.h"
+#include "kernels/quant_table.h"
 #include "kernels/sub_blocks.h"
 
 namespace tinyllm::cpu {
@@ -85,6 +86,24 @@ void reorder_fifth_bits(DType type, const std::byte* row, std::int64_t cols, std
     }
 }
 
+/// t3_64 and t4_64: each half becomes a block with a scale of its own.
+void split_halves(DType type, const std::byte* row, std::int64_t cols, std::byte* out) {
+    const PackedBlock form = packed_block(type);
+    const TypeTraits& stored = traits(type);
+    for (std::int64_t b = 0; b < cols / stored.block; ++b, row += stored.block_bytes) {
+        std::uint16_t header;
+        std::memcpy(&header, row, sizeof header);
+        const std::byte* half = row + sizeof header;
+        for (const float scale : half_scales(header).of) {
+            const std::uint16_t d = f32_to_f16(scale);
+            std::memcpy(out, &d, sizeof d);
+            std::memcpy(out + sizeof d, half, static_cast<std::size_t>(form.bytes));
+            out += static_cast<int>(sizeof d) + form.bytes;
+            half += form.bytes;
+        }
+    }
+}
+
 /// Unlike a file's q8_0 it divides by the scale as stored, which is the half above rather than the nearest:
 /// no element is cut, and no block vanishes below the smallest half.
 void round_to_q8_0(const float* values, std::int64_t cols, std::byte* out) {
@@ -126,6 +145,8 @@ void recode_row(DType from, const std::byte* row, std::int64_t cols, DType to, f
         }
     } else if (dtype_block(from) == kSuperBlock) {
         recode_super_blocks(from, row, cols, to, out);
+    } else if (dtype_block(from) > kQuantBlock) {
+        split_halves(from, row, cols, out);
     } else {
         reorder_fifth_bits(from, row, cols, out);
     }

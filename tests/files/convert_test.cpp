@@ -83,7 +83,8 @@ TEST_F(Convert, EveryQuantizedTypeLosesAboutWhatItsBitsSay) {
     const std::pair<DType, double> errors[] = {
         {DType::q8_0, 0.0045}, {DType::q6_k, 0.015}, {DType::q5_1, 0.03}, {DType::q5_k, 0.03},
         {DType::q5_0, 0.035},  {DType::q4_1, 0.07},  {DType::q4_k, 0.07}, {DType::iq4_nl, 0.08},
-        {DType::q4_0, 0.07},   {DType::q3_k, 0.14},  {DType::q2_k, 0.28}};
+        {DType::q4_0, 0.07},   {DType::q3_k, 0.14},  {DType::q2_k, 0.28}, {DType::t4_64, 0.085},
+        {DType::t3_64, 0.17}};
     const std::vector<float> before = logits_of(folder_.path());
     for (const auto& [type, error] : errors) {
         const ConvertReport report = convert(type);
@@ -119,6 +120,24 @@ TEST_F(Convert, RowsThatFitNoKBlockGetASubstituteIfAsked) {
     }
 }
 
+TEST_F(Convert, RowsThatFitNoBlockOfOurOwnDoSoToo) {
+    toy_llama(DType::f32, true, 256).write(folder_);
+    ConvertOptions options;
+    for (const DType type : {DType::t3_64, DType::t4_64}) {
+        options.type = type;
+        for (const bool fallback : {false, true}) {
+            options.fallback = fallback;
+            const ConvertReport report = convert_to_gguf(folder_.path(), out_, options);
+            EXPECT_EQ(report_of(report, "blk.0.ffn_up.weight").to, type);           // 256 columns
+            const TensorReport& down = report_of(report, "blk.0.ffn_down.weight");  // 96 columns
+            EXPECT_EQ(down.to, fallback ? DType::iq4_nl : DType::f16);
+            EXPECT_NE(down.note.find("64"), down.note.npos) << down.note;
+            EXPECT_EQ(GgufFile(out_).integer("general.file_type"), static_cast<int>(type));
+            EXPECT_EQ(inspect_model(out_).info.main_type, type);
+        }
+    }
+}
+
 TEST_F(Convert, InspectionCountsTypesAsLoadingPacksThem) {
     toy_llama(DType::f32, true, 256).write(folder_);
     const auto load = [&](const ModelOptions& options) {
@@ -140,7 +159,8 @@ TEST_F(Convert, InspectionCountsTypesAsLoadingPacksThem) {
     const std::int64_t q8 = load(fast);
     EXPECT_EQ(load(exact), q8);
     std::map<DType, std::int64_t> sizes;
-    for (const DType type : {DType::iq4_nl, DType::q4_1, DType::q5_0, DType::q5_1}) {
+    for (const DType type :
+         {DType::t3_64, DType::t4_64, DType::iq4_nl, DType::q4_1, DType::q5_0, DType::q5_1}) {
         convert(type);
         sizes[type] = load(fast);
         EXPECT_EQ(load(exact), sizes[type]) << dtype_name(type);

@@ -55,7 +55,9 @@ TEST(Quant, BlocksEqualGgml) {
     std::vector<float> x(head[0]);
     std::memcpy(x.data(), read(file, head[0] * sizeof(float)).data(), head[0] * sizeof(float));
     const std::int64_t n = head[0];
-    EXPECT_EQ(head[1], std::ranges::count_if(type_table(), [](const auto& row) { return row.block > 1; }));
+    EXPECT_EQ(head[1], std::ranges::count_if(type_table(), [](const auto& row) {
+                  return row.block > 1 && row.type < DType::t3_64;  // those are our own
+              }));
     for (std::uint32_t t = 0; t < head[1]; ++t) {
         std::uint32_t id = 0;
         std::memcpy(&id, read(file, sizeof id).data(), sizeof id);

@@ -37,6 +37,12 @@ TINYLLM_INLINE I shifted(I x, int n) {
             return shift_right<2>(x);
         case -3:
             return shift_right<3>(x);
+        case -4:
+            return shift_right<4>(x);
+        case -5:
+            return shift_right<5>(x);
+        case -6:
+            return shift_right<6>(x);
         default:
             return x;
     }
@@ -46,6 +52,14 @@ TINYLLM_INLINE I shifted(I x, int n) {
 TINYLLM_INLINE I five_bits(const uint8_t* block, int j) {
     const I high = shifted(load_i(block + 4 * kLanes * 4), 4 - j);
     return or_i(nibbles(block, j), and_i(high, set1_i(0x10101010)));
+}
+
+/// Two bits and a third: of vector j / 4, bits 2 (j % 4).. of byte i belong to element 4 j + i; of the last
+/// vector, bit j.
+TINYLLM_INLINE I three_bits(const uint8_t* block, int j) {
+    const I low = shifted(load_i(block + j / 4 * kLanes * 4), -2 * (j & 3));
+    const I high = shifted(load_i(block + 2 * kLanes * 4), 2 - j);
+    return or_i(and_i(low, set1_i(0x03030303)), and_i(high, set1_i(0x04040404)));
 }
 
 template <int type>
@@ -78,23 +92,43 @@ struct Form<kQ4_1> {
     static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return nibbles(block, j); }
 };
 
-/// iq4_nl's levels as the products of signed weights want them.
+/// A table's levels as the products of signed weights want them.
 struct Levels {
     uint8_t bytes[16] = {};
-    constexpr Levels() {
-        for (int i = 0; i < 16; ++i) bytes[i] = static_cast<uint8_t>(kQ8Offset + kIq4Values[i]);
+    template <int n>
+    constexpr explicit Levels(const int8_t (&levels)[n]) {
+        for (int i = 0; i < n; ++i) bytes[i] = static_cast<uint8_t>(kQ8Offset + levels[i]);
     }
 };
 
-template <>
-struct Form<kIQ4_NL> {
+/// Nibbles that name levels of a table.
+template <const int8_t (&levels)[16]>
+struct FourBitTable {
     static constexpr int kScales = 1, kBytes = 16, kOffset = kQ8Offset;
     static constexpr bool kMinimum = false, kHalves = false;
     typedef DotQ8 Product;
     static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q8; }
     static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
-        alignas(16) static constexpr Levels kLevels;
+        alignas(16) static constexpr Levels kLevels(levels);
         return look_up(kLevels.bytes, nibbles(block, j));
+    }
+};
+
+template <>
+struct Form<kIQ4_NL> : FourBitTable<kIq4Values> {};
+
+template <>
+struct Form<kT4_64> : FourBitTable<kT4Levels> {};
+
+template <>
+struct Form<kT3_64> {
+    static constexpr int kScales = 1, kBytes = 12, kOffset = kQ8Offset;
+    static constexpr bool kMinimum = false, kHalves = false;
+    typedef DotQ8 Product;
+    static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q8; }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
+        alignas(16) static constexpr Levels kLevels(kT3Levels);
+        return look_up(kLevels.bytes, three_bits(block, j));
     }
 };
 
@@ -154,6 +188,10 @@ TINYLLM_INLINE void with_quantized(int type, const Function& f) {
             return f(TypeOf<kQ4_0>());
         case kIQ4_NL:
             return f(TypeOf<kIQ4_NL>());
+        case kT4_64:
+            return f(TypeOf<kT4_64>());
+        case kT3_64:
+            return f(TypeOf<kT3_64>());
         default:
             __builtin_unreachable();  // pack_panels makes no others
     }

@@ -80,13 +80,14 @@ def main():
         mean = sum(right.values()) / len(right)
         f32_bytes = next((bits for words, bits, _ in rows if words == "f32"), 32)
         print(f"{base['positions']} positions, {base['answer_tokens']} tokens of answers.\n")
-        print("| weights | bits a weight | size | perplexity | divergence | greedy tokens | accuracy | of f32's | " + " | ".join(right) + " |")
-        print("|---|" + "---:|" * (7 + len(right)))
+        print("| weights | bits a weight | size | perplexity | divergence | greedy tokens | accuracy | of f32's | worst task | " + " | ".join(right) + " |")
+        print("|---|" + "---:|" * (8 + len(right)))
         for (words, bits, file), line in zip(rows, lines):
             have = accuracies(tinyllm, file)
             of = sum(have.values()) / len(have)
+            worst = min(have[task] / right[task] for task in right)
             print(f"| {words.replace('+', ' + ')} | {bits:.2f} | {bits / f32_bytes:.1%} | {line['perplexity']:.4f} | {max(0.0, line['divergence']):.5f} | {line['agreement']:.3f} | "
-                  f"{of:.3f} | {of / mean:.1%} | " + " | ".join(f"{value:.2f}" for value in have.values()) + " |", flush=True)
+                  f"{of:.3f} | {of / mean:.1%} | {worst:.1%} | " + " | ".join(f"{value:.2f}" for value in have.values()) + " |", flush=True)
         print("\n| cache (keys/values) | perplexity | to f32's | divergence | greedy tokens |\n|---|---:|---:|---:|---:|")
         for cache, line in zip(["f32/f32"] + caches, [base] + lines[len(rows):]):
             print(f"| {cache} | {line['perplexity']:.4f} | {line['perplexity'] / base['perplexity']:.4f} | {max(0.0, line['divergence']):.5f} | {line['agreement']:.3f} |")

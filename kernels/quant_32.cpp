@@ -1,5 +1,7 @@
-// q4_1, q5_0 and q5_1: blocks of 32 whose step follows from their extremes alone.
+// q4_1, q5_0 and q5_1: blocks of 32 whose step follows from their extremes alone; or, together with q4_0, is
+// searched for where errors are weighed.
 #include "kernels/quant_convert.h"
+#include "kernels/quant_search.h"
 
 namespace tinyllm {
 namespace {
@@ -79,7 +81,52 @@ void unpack_q5_0(const BlockQ5_0& block, float* to) {
     }
 }
 
+// ------------------------------------------------------------
+// weighed
+
+/// What two levels to a byte, and a fifth bit where the block has room for it, are stored as.
+template <typename Block>
+void put_levels(const std::uint8_t* levels, Block& block) {
+    int u[kQuantBlock];
+    std::copy_n(levels, kQuantBlock, u);
+    put_nibbles(u, block.q);
+    if constexpr (requires { block.high; }) put_fifth_bits(u, block.high);
+}
+
+template <typename Block, int half>
+void pack_symmetric(const float* x, const float* weights, Block& block) {
+    std::uint8_t levels[kQuantBlock];
+    block.d = f32_to_f16(search_symmetric(x, weights, kQuantBlock, half, levels));
+    put_levels(levels, block);
+}
+
+template <typename Block, int top>
+void pack_affine(const float* x, const float* weights, Block& block) {
+    std::uint8_t levels[kQuantBlock];
+    const AffineSearch how{.top = top, .first = -0.9f, .count = 36, .step = 0.05f};
+    const Affine found = search_affine(x, weights, kQuantBlock, how, levels);
+    block.d = f32_to_f16(found.scale);
+    block.m = f32_to_f16(-found.minimum);
+    put_levels(levels, block);
+}
+
+/// An element's size is judged beside the mean square of its whole row.
+template <typename Block, void (*pack)(const float* x, const float* weights, Block&)>
+void row_weighted(const float* from, const float* importance, void* to, std::int64_t n) {
+    const float square = sum_of_squares(from, n) / static_cast<float>(n);
+    for_each_block<Block, kQuantBlock>(from, to, n, [&](std::int64_t i, const float* x, Block& block) {
+        float weights[kQuantBlock];
+        weigh(x, importance + i, square, kQuantBlock, weights);
+        pack(x, weights, block);
+    });
+}
+
 }  // namespace
+
+const WeightedFromF32 kWeightedQ4_0 = row_weighted<BlockQ4_0, pack_symmetric<BlockQ4_0, 8>>;
+const WeightedFromF32 kWeightedQ5_0 = row_weighted<BlockQ5_0, pack_symmetric<BlockQ5_0, 16>>;
+const WeightedFromF32 kWeightedQ4_1 = row_weighted<BlockQ4_1, pack_affine<BlockQ4_1, 15>>;
+const WeightedFromF32 kWeightedQ5_1 = row_weighted<BlockQ5_1, pack_affine<BlockQ5_1, 31>>;
 
 const Conversions kQ4_1{blocks_to_f32<BlockQ4_1, kQuantBlock, unpack_q4_1>,
                         blocks_from_f32<BlockQ4_1, kQuantBlock, pack_q4_1>};

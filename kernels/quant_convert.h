@@ -19,6 +19,12 @@ struct Conversions {
 
 extern const Conversions kQ4_1, kQ5_0, kQ5_1, kIq4_NL, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K, kT3_64, kT4_64;
 
+/// A row of n elements whose errors are weighed: quant_weighted.h.
+using WeightedFromF32 = void (*)(const float* from, const float* importance, void* to, std::int64_t n);
+
+extern const WeightedFromF32 kWeightedQ4_0, kWeightedQ4_1, kWeightedQ5_0, kWeightedQ5_1, kWeightedIq4_NL,
+    kWeightedQ2_K, kWeightedQ3_K, kWeightedQ4_K, kWeightedQ5_K, kWeightedQ6_K;
+
 /// Blocks may stand at any address, so each is copied.
 template <typename Block, int size, void (*unpack)(const Block&, float*)>
 void blocks_to_f32(const void* from, float* to, std::int64_t n) {
@@ -30,18 +36,42 @@ void blocks_to_f32(const void* from, float* to, std::int64_t n) {
 }
 
 /// Numbers that are none reach no search for a scale: their block's scale is NaN and it reads as NaN
-/// throughout.
-template <typename Block, int size, void (*pack)(const float*, Block&)>
-void blocks_from_f32(const float* from, void* to, std::int64_t n) {
+/// throughout. `pack(i, x, block)` makes the block of the elements from the i-th on.
+template <typename Block, int size, typename Pack>
+void for_each_block(const float* from, void* to, std::int64_t n, const Pack& pack) {
     for (std::int64_t b = 0; b < n / size; ++b, from += size) {
         Block block{};
         if (std::all_of(from, from + size, [](float x) { return std::isfinite(x); })) {
-            pack(from, block);
+            pack(b * size, from, block);
         } else {
             block.d = 0x7e00;
         }
         std::memcpy(static_cast<char*>(to) + b * std::int64_t{sizeof block}, &block, sizeof block);
     }
+}
+
+template <typename Block, int size, void (*pack)(const float*, Block&)>
+void blocks_from_f32(const float* from, void* to, std::int64_t n) {
+    for_each_block<Block, size>(from, to, n,
+                                [](std::int64_t, const float* x, Block& block) { pack(x, block); });
+}
+
+template <typename Block, int size, void (*pack)(const float* x, const float* importance, Block&)>
+void blocks_weighted(const float* from, const float* importance, void* to, std::int64_t n) {
+    for_each_block<Block, size>(
+        from, to, n, [&](std::int64_t i, const float* x, Block& block) { pack(x, importance + i, block); });
+}
+
+/// The weight of an element's squared error: its importance times its size beside `square`, about the size
+/// of those around it.
+inline void weigh(const float* x, const float* importance, float square, int n, float* weights) {
+    for (int i = 0; i < n; ++i) weights[i] = importance[i] * std::sqrt(square + x[i] * x[i]);
+}
+
+inline float sum_of_squares(const float* x, std::int64_t n) {
+    float sum = 0;
+    for (std::int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
+    return sum;
 }
 
 /// The integer below a scaled element; 0 for what lies beyond every stored range, infinity and NaN too (a

@@ -16,32 +16,30 @@ int nearest_level(float x) {
     return x - low < high - x ? above - 1 : above;
 }
 
-/// Weighted least squares of x on the levels chosen with 1/d = `inverse`; the weight of an element is its
-/// square.
+/// Weighted least squares of x on the levels chosen with 1/d = `inverse`.
 struct LevelFit {
     float product = 0, square = 0;
 };
 
-LevelFit fit_levels(const float* x, float inverse) {
+LevelFit fit_levels(const float* x, const float* weights, float inverse) {
     LevelFit sums;
     for (int i = 0; i < kQuantBlock; ++i) {
         const auto q = static_cast<float>(kIq4Values[nearest_level(inverse * x[i])]);
-        const float weight = x[i] * x[i];
-        sums.product += weight * q * x[i];
-        sums.square += weight * q * q;
+        sums.product += weights[i] * q * x[i];
+        sums.square += weights[i] * q * q;
     }
     return sums;
 }
 
-float best_scale(const float* x) {
+float best_scale(const float* x, const float* weights) {
     const float extreme = largest(x, kQuantBlock);
     if (std::fabs(extreme) < kNoMagnitude) return 0;
     const float lowest = kIq4Values[0];
-    LevelFit sums = fit_levels(x, 1.0f / (-extreme / lowest));
-    float d = sums.product / sums.square;
+    LevelFit sums = fit_levels(x, weights, 1.0f / (-extreme / lowest));
+    float d = sums.square > 0 ? sums.product / sums.square : 0.0f;
     float best = d * sums.product;
     for (int i = -kTries; i <= kTries; ++i) {
-        sums = fit_levels(x, (static_cast<float>(i) + lowest) / extreme);
+        sums = fit_levels(x, weights, (static_cast<float>(i) + lowest) / extreme);
         if (sums.square > 0 && sums.product * sums.product > best * sums.square) {
             d = sums.product / sums.square;
             best = d * sums.product;
@@ -50,8 +48,8 @@ float best_scale(const float* x) {
     return d;
 }
 
-void pack_iq4_nl(const float* x, BlockIQ4_NL& block) {
-    const float d = best_scale(x);
+void pack_by(const float* x, const float* weights, BlockIQ4_NL& block) {
+    const float d = best_scale(x, weights);
     const float inverse = d != 0 ? 1.0f / d : 0.0f;
     block.d = f32_to_f16(d);
     for (int i = 0; i < kQuantBlock / 2; ++i) {
@@ -59,6 +57,18 @@ void pack_iq4_nl(const float* x, BlockIQ4_NL& block) {
         const int high = nearest_level(inverse * x[i + kQuantBlock / 2]);
         block.q[i] = static_cast<std::uint8_t>(low | high << 4);
     }
+}
+
+void pack_iq4_nl(const float* x, BlockIQ4_NL& block) {
+    float weights[kQuantBlock];
+    for (int i = 0; i < kQuantBlock; ++i) weights[i] = x[i] * x[i];
+    pack_by(x, weights, block);
+}
+
+void pack_iq4_nl_weighted(const float* x, const float* importance, BlockIQ4_NL& block) {
+    float weights[kQuantBlock];
+    weigh(x, importance, sum_of_squares(x, kQuantBlock) * (2.0f / kQuantBlock), kQuantBlock, weights);
+    pack_by(x, weights, block);
 }
 
 void unpack_iq4_nl(const BlockIQ4_NL& block, float* to) {
@@ -73,5 +83,7 @@ void unpack_iq4_nl(const BlockIQ4_NL& block, float* to) {
 
 const Conversions kIq4_NL{blocks_to_f32<BlockIQ4_NL, kQuantBlock, unpack_iq4_nl>,
                           blocks_from_f32<BlockIQ4_NL, kQuantBlock, pack_iq4_nl>};
+
+const WeightedFromF32 kWeightedIq4_NL = blocks_weighted<BlockIQ4_NL, kQuantBlock, pack_iq4_nl_weighted>;
 
 }  // namespace tinyllm

@@ -71,6 +71,19 @@ void choose_levels(const float* x, int n, float scale, float minimum, int low, i
 // ------------------------------------------------------------
 // q2_K
 
+/// The levels under the scales and minima that the block stores.
+void put_levels_q2_k(const float* x, const int* scales, const int* minima, Levels& u, BlockQ2_K& block) {
+    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    for (int s = 0; s < 16; ++s) {
+        block.scales[s] = static_cast<std::uint8_t>(scales[s] | minima[s] << 4);
+        const float step = d * static_cast<float>(block.scales[s] & 15);
+        if (step == 0) continue;
+        const float down = dmin * static_cast<float>(block.scales[s] >> 4);
+        choose_levels(x + 16 * s, 16, step, down, 0, 3, u + 16 * s);
+    }
+    put_pairs(u, block.q);
+}
+
 void pack_q2_k(const float* x, BlockQ2_K& block) {
     Levels u;
     Affine found[16];
@@ -86,17 +99,47 @@ void pack_q2_k(const float* x, BlockQ2_K& block) {
     const float by_minimum = most_minimum > 0 ? 15.0f / most_minimum : 0.0f;
     block.d = f32_to_f16(most_scale / 15.0f);
     block.dmin = f32_to_f16(most_minimum / 15.0f);
-    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    int scales[16], minima[16];
     for (int s = 0; s < 16; ++s) {
-        const int scale = nearest_integer(by_scale * found[s].scale);
-        const int minimum = nearest_integer(by_minimum * found[s].minimum);
-        block.scales[s] = static_cast<std::uint8_t>(scale | minimum << 4);
-        const float step = d * static_cast<float>(block.scales[s] & 15);
-        if (step == 0) continue;
-        const float down = dmin * static_cast<float>(block.scales[s] >> 4);
-        choose_levels(x + 16 * s, 16, step, down, 0, 3, u + 16 * s);
+        scales[s] = nearest_integer(by_scale * found[s].scale);
+        minima[s] = nearest_integer(by_minimum * found[s].minimum);
     }
-    put_pairs(u, block.q);
+    put_levels_q2_k(x, scales, minima, u, block);
+}
+
+/// Scales and minima of weighed sub-blocks as integers of at most `top`, times what d and dmin become.
+template <int n>
+struct WeighedAffine {
+    int scales[n], minima[n];
+
+    template <typename Block>
+    WeighedAffine(const float* x, const float* importance, float square, int top, int top_scale, Block& block,
+                  Levels& u) {
+        constexpr int size = kSuperBlock / n;
+        float scale[n], minimum[n], sums[n];
+        for (int s = 0; s < n; ++s) {
+            float weights[size];
+            weigh(x + size * s, importance + size * s, square, size, weights);
+            sums[s] = 0;
+            for (const float weight : weights) sums[s] += weight;
+            const AffineSearch how{.top = top, .first = -0.9f, .count = 36, .step = 0.05f};
+            const Affine found = search_affine(x + size * s, weights, size, how, u + size * s);
+            scale[s] = found.scale;
+            minimum[s] = found.minimum;
+        }
+        std::uint8_t levels[n];
+        block.d = f32_to_f16(search_positive(scale, sums, n, top_scale, levels));
+        std::copy_n(levels, n, scales);
+        block.dmin = f32_to_f16(search_positive(minimum, sums, n, top_scale, levels));
+        std::copy_n(levels, n, minima);
+    }
+};
+
+void pack_q2_k_weighted(const float* x, const float* importance, BlockQ2_K& block) {
+    Levels u;
+    const float square = sum_of_squares(x, kSuperBlock) / kSuperBlock;
+    const WeighedAffine<16> found(x, importance, square, 3, 15, block, u);
+    put_levels_q2_k(x, found.scales, found.minima, u, block);
 }
 
 SubBlocks parts_of(const BlockQ2_K& block) {
@@ -124,29 +167,51 @@ int scale_q3(int s, const std::uint8_t* scales) {
     return (scales[s % 8] >> (s / 8 * 4) & 15) | (scales[8 + s % 4] >> (s / 4 * 2) & 3) << 4;
 }
 
+/// The levels under the scales, in [-32, 31], that the block stores.
+void put_levels_q3_k(const float* x, const int* scales, Levels& u, BlockQ3_K& block) {
+    const float d = f16_to_f32(block.d);
+    for (int s = 0; s < 16; ++s) {
+        put_scale_q3(s, scales[s] + 32, block.scales);
+        const float step = d * static_cast<float>(scales[s]);
+        if (step != 0) choose_levels(x + 16 * s, 16, step, 0, -4, 3, u + 16 * s);
+    }
+    put_pairs(u, block.q);
+    put_bit(u, 2, block.high);
+}
+
 void pack_q3_k(const float* x, BlockQ3_K& block) {
     Levels u;
     float found[16];
     for (int s = 0; s < 16; ++s) found[s] = search_by_element(x + 16 * s, 4, u + 16 * s);
     const float extreme = largest(found, 16);
-    float inverse = 0;
-    if (extreme != 0) {
-        inverse = -32.0f / extreme;
-        block.d = f32_to_f16(1.0f / inverse);
+    if (extreme == 0) {  // all scales 0, whose bytes are those of -32
+        put_pairs(u, block.q);
+        put_bit(u, 2, block.high);
+        return;
     }
-    const float d = f16_to_f32(block.d);
+    const float inverse = -32.0f / extreme;
+    block.d = f32_to_f16(1.0f / inverse);
+    int scales[16];
+    for (int s = 0; s < 16; ++s) scales[s] = std::clamp(nearest_integer(inverse * found[s]), -32, 31);
+    put_levels_q3_k(x, scales, u, block);
+}
+
+void pack_q3_k_weighted(const float* x, const float* importance, BlockQ3_K& block) {
+    Levels u;
+    float found[16], sums[16];
+    const float square = 2 * sum_of_squares(x, kSuperBlock) / kSuperBlock;
     for (int s = 0; s < 16; ++s) {
-        int scale = 0;
-        if (extreme != 0) {
-            const int rounded = std::clamp(nearest_integer(inverse * found[s]), -32, 31);
-            put_scale_q3(s, rounded + 32, block.scales);
-            scale = rounded;
-        }
-        const float step = d * static_cast<float>(scale);
-        if (step != 0) choose_levels(x + 16 * s, 16, step, 0, -4, 3, u + 16 * s);
+        float weights[16];
+        weigh(x + 16 * s, importance + 16 * s, square, 16, weights);
+        sums[s] = 0;
+        for (const float weight : weights) sums[s] += weight;
+        found[s] = search_symmetric(x + 16 * s, weights, 16, 4, u + 16 * s);
     }
-    put_pairs(u, block.q);
-    put_bit(u, 2, block.high);
+    std::uint8_t levels[16];
+    block.d = f32_to_f16(search_symmetric(found, sums, 16, 32, levels));
+    int scales[16];
+    for (int s = 0; s < 16; ++s) scales[s] = levels[s] - 32;
+    put_levels_q3_k(x, scales, u, block);
 }
 
 SubBlocks parts_of(const BlockQ3_K& block) {
@@ -188,6 +253,19 @@ int six_bits(float x) {
     return std::min(63, static_cast<int>(static_cast<std::uint8_t>(nearest_integer(x))));
 }
 
+/// Puts scales and minima in their place and chooses the levels under them.
+template <typename Block>
+void put_levels_affine(const float* x, const int* scales, const int* minima, int top, Block& block,
+                       Levels& u) {
+    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    for (int s = 0; s < 8; ++s) {
+        put_scale_and_minimum(s, scales[s], minima[s], block.scales);
+        const float step = d * static_cast<float>(scales[s]);
+        if (step == 0) continue;
+        choose_levels(x + 32 * s, 32, step, dmin * static_cast<float>(minima[s]), 0, top, u + 32 * s);
+    }
+}
+
 /// Scales, minima and levels of what q4_K and q5_K share.
 template <typename Block>
 void choose_affine(const float* x, const AffineSearch& how, Block& block, Levels& u) {
@@ -208,15 +286,19 @@ void choose_affine(const float* x, const AffineSearch& how, Block& block, Levels
     const float by_minimum = most_minimum > 0 ? 63.0f / most_minimum : 0.0f;
     block.d = f32_to_f16(most_scale / 63.0f);
     block.dmin = f32_to_f16(most_minimum / 63.0f);
-    const float d = f16_to_f32(block.d), dmin = f16_to_f32(block.dmin);
+    int scales[8], minima[8];
     for (int s = 0; s < 8; ++s) {
-        const int scale = six_bits(by_scale * found[s].scale);
-        const int minimum = six_bits(by_minimum * found[s].minimum);
-        put_scale_and_minimum(s, scale, minimum, block.scales);
-        const float step = d * static_cast<float>(scale);
-        if (step == 0) continue;
-        choose_levels(x + 32 * s, 32, step, dmin * static_cast<float>(minimum), 0, how.top, u + 32 * s);
+        scales[s] = six_bits(by_scale * found[s].scale);
+        minima[s] = six_bits(by_minimum * found[s].minimum);
     }
+    put_levels_affine(x, scales, minima, how.top, block, u);
+}
+
+template <typename Block>
+void choose_affine_weighted(const float* x, const float* importance, int top, Block& block, Levels& u) {
+    const float square = 2 * sum_of_squares(x, kSuperBlock) / kSuperBlock;
+    const WeighedAffine<8> found(x, importance, square, top, 63, block, u);
+    put_levels_affine(x, found.scales, found.minima, top, block, u);
 }
 
 template <typename Block>
@@ -238,6 +320,12 @@ void pack_q4_k(const float* x, BlockQ4_K& block) {
     put_nibbles_64(u, block.q);
 }
 
+void pack_q4_k_weighted(const float* x, const float* importance, BlockQ4_K& block) {
+    Levels u;
+    choose_affine_weighted(x, importance, 15, block, u);
+    put_nibbles_64(u, block.q);
+}
+
 SubBlocks parts_of(const BlockQ4_K& block) {
     return affine_parts(block);
 }
@@ -245,6 +333,13 @@ SubBlocks parts_of(const BlockQ4_K& block) {
 void pack_q5_k(const float* x, BlockQ5_K& block) {
     Levels u;
     choose_affine(x, {31, -0.5f, 15, false}, block, u);
+    put_nibbles_64(u, block.q);
+    put_bit(u, 4, block.high);
+}
+
+void pack_q5_k_weighted(const float* x, const float* importance, BlockQ5_K& block) {
+    Levels u;
+    choose_affine_weighted(x, importance, 31, block, u);
     put_nibbles_64(u, block.q);
     put_bit(u, 4, block.high);
 }
@@ -258,10 +353,13 @@ SubBlocks parts_of(const BlockQ5_K& block) {
 // ------------------------------------------------------------
 // q6_K
 
-void pack_q6_k(const float* x, BlockQ6_K& block) {
+/// The weights of the search: an element's square, or its importance alone.
+void pack_q6_k_weighted(const float* x, const float* weights, BlockQ6_K& block) {
     Levels u;
     float found[16];
-    for (int s = 0; s < 16; ++s) found[s] = search_symmetric(x + 16 * s, 32, u + 16 * s);
+    for (int s = 0; s < 16; ++s) {
+        found[s] = search_symmetric(x + 16 * s, weights + 16 * s, 16, 32, u + 16 * s);
+    }
     const float extreme = largest(found, 16);
     if (std::fabs(extreme) < kNoMagnitude) return;  // all bytes zero
     const float inverse = -128.0f / extreme;
@@ -279,6 +377,12 @@ void pack_q6_k(const float* x, BlockQ6_K& block) {
         u[i] = static_cast<std::uint8_t>(u[i] >> 4);
     }
     put_pairs(u, block.high);
+}
+
+void pack_q6_k(const float* x, BlockQ6_K& block) {
+    float weights[kSuperBlock];
+    for (int i = 0; i < kSuperBlock; ++i) weights[i] = x[i] * x[i];
+    pack_q6_k_weighted(x, weights, block);
 }
 
 SubBlocks parts_of(const BlockQ6_K& block) {
@@ -308,6 +412,9 @@ template <typename Block, void (*pack)(const float*, Block&)>
 constexpr Conversions kSuper{blocks_to_f32<Block, kSuperBlock, unpack<Block>>,
                              blocks_from_f32<Block, kSuperBlock, pack>};
 
+template <typename Block, void (*pack)(const float*, const float*, Block&)>
+constexpr WeightedFromF32 kSuperWeighted = blocks_weighted<Block, kSuperBlock, pack>;
+
 template <typename Block>
 SubBlocks parts_at(const void* from) {
     Block block;
@@ -322,6 +429,12 @@ const Conversions kQ3_K = kSuper<BlockQ3_K, pack_q3_k>;
 const Conversions kQ4_K = kSuper<BlockQ4_K, pack_q4_k>;
 const Conversions kQ5_K = kSuper<BlockQ5_K, pack_q5_k>;
 const Conversions kQ6_K = kSuper<BlockQ6_K, pack_q6_k>;
+
+const WeightedFromF32 kWeightedQ2_K = kSuperWeighted<BlockQ2_K, pack_q2_k_weighted>;
+const WeightedFromF32 kWeightedQ3_K = kSuperWeighted<BlockQ3_K, pack_q3_k_weighted>;
+const WeightedFromF32 kWeightedQ4_K = kSuperWeighted<BlockQ4_K, pack_q4_k_weighted>;
+const WeightedFromF32 kWeightedQ5_K = kSuperWeighted<BlockQ5_K, pack_q5_k_weighted>;
+const WeightedFromF32 kWeightedQ6_K = kSuperWeighted<BlockQ6_K, pack_q6_k_weighted>;
 
 SubBlocks sub_blocks(DType type, const void* from) {
     switch (type) {

@@ -9,23 +9,29 @@ namespace tinyllm {
 
 constexpr int kSubBlock = 16;
 
-/// 16 x ~ scale * (levels - half), levels in [0, 2 half); weights are the squares of x. Tries 18 other steps.
-float search_symmetric(const float* x, int half, std::uint8_t* levels);
+/// n x ~ scale * (levels - half), levels in [0, 2 half). Tries 18 other steps.
+float search_symmetric(const float* x, const float* weights, int n, int half, std::uint8_t* levels);
 
-/// The same, but improves the levels one at a time, in up to five rounds.
+/// The same for 16 x whose weights are their squares, but improves the levels one at a time, in up to five
+/// rounds.
 float search_by_element(const float* x, int half, std::uint8_t* levels);
+
+/// n x >= 0 ~ scale * levels, levels in [0, top]. Tries 8 other steps, then improves the levels one at a time
+/// in up to five rounds.
+float search_positive(const float* x, const float* weights, int n, int top, std::uint8_t* levels);
 
 struct Affine {
     float scale = 0;
     float minimum = 0;  // >= 0, to be subtracted
 };
 
-/// Steps to try: (first + 0.1 i + top) / range for i in 0..count; and what is summed over the elements.
+/// Steps to try: (first + step i + top) / range for i in 0..count; and what is summed over the elements.
 struct AffineSearch {
     int top;
     float first;
     int count;
-    bool absolute;  // |error| instead of its square
+    bool absolute = false;  // |error| instead of its square
+    float step = 0.1f;
 };
 
 /// n <= 32 x ~ scale * levels - minimum, levels in [0, top].

@@ -38,6 +38,15 @@ class Ggml:
         assert written == out.size, (type_name, written, out.size)
         return out.tobytes()
 
+    def quantize_weighted(self, type_name, x, importance):
+        """(rows, columns) with one importance per column of each row: row by row, as each has its own."""
+        rows, columns = x.shape
+        traits = self.traits(type_name)
+        out = np.zeros((rows, columns // traits.block * traits.bytes), np.uint8)
+        for values, weights, blocks in zip(x, importance, out):
+            self.lib.ggml_quantize_chunk(TYPES[type_name], values.ctypes.data, blocks.ctypes.data, 0, 1, columns, weights.ctypes.data)
+        return out.tobytes()
+
     def dequantize(self, type_name, blocks):
         traits = self.traits(type_name)
         out = np.zeros(len(blocks) // traits.bytes * traits.block, np.float32)

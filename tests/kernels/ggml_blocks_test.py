@@ -40,6 +40,27 @@ def check_blocks(ggml: ggml_blocks.Ggml, name: str, numbers: dict[str, np.ndarra
     return want
 
 
+def check_weighted(ggml: ggml_blocks.Ggml, name: str, numbers: dict[str, np.ndarray], rng: np.random.Generator) -> int:
+    """Rows of 256 and of 1024, whose columns matter as much as one another, or not at all alike."""
+    blocks = 0
+    for columns in (256, 1024):
+        for what, rows in numbers.items():
+            x = np.ascontiguousarray(rows.reshape(-1, columns))
+            weights = {"equal": np.ones(x.shape), "heavy-tailed": np.exp(2 * rng.standard_normal(x.shape)),
+                       "mostly small": np.where(rng.random(x.shape) < 0.1, 100.0, 1e-4) * rng.uniform(0.5, 1, x.shape)}
+            for kind, importance in weights.items():
+                importance = np.ascontiguousarray(importance, np.float32)
+                want = ggml.quantize_weighted(name, x, importance)
+                have = probe(name, "w", str(columns), data=np.concatenate([importance, x], axis=1).tobytes())
+                a, b = np.frombuffer(have, np.uint8), np.frombuffer(want, np.uint8)
+                if len(a) != len(b) or (a != b).any():
+                    at = int(np.flatnonzero(a != b)[0]) if len(a) == len(b) else -1
+                    sys.exit(f"FAILED: {name} weighed: '{what}', importances {kind}, {columns} columns: byte {at % ggml.traits(name).bytes} of "
+                             f"block {at // ggml.traits(name).bytes}: {int((a != b).sum()) if at >= 0 else len(a)} of {len(b)} bytes differ")
+                blocks += len(b) // ggml.traits(name).bytes
+    return blocks
+
+
 def check_values(ggml: ggml_blocks.Ggml, name: str, what: str, blocks: bytes) -> None:
     want = ggml.dequantize(name, blocks)
     have = np.frombuffer(probe(name, "d", data=blocks), np.float32)
@@ -59,6 +80,8 @@ def main() -> None:
         blocks = check_blocks(ggml, name, numbers)
         check_values(ggml, name, "what it wrote", blocks)
         check_values(ggml, name, "any bytes", rng.bytes(len(blocks)))
+        weighed = check_weighted(ggml, name, numbers, rng)
+        print(f"ok: {name}: {weighed} weighed blocks, byte for byte")
         print(f"ok: {name}: {len(blocks) // ggml.traits(name).bytes} blocks, byte for byte and bit for bit")
 
 

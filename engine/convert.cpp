@@ -10,10 +10,13 @@
 #include "engine/fail.h"
 #include "engine/gguf.h"
 #include "engine/hf_folder.h"
+#include "engine/mixture.h"
 #include "engine/model_source.h"
 #include "engine/printable.h"
 #include "engine/recode.h"
 #include "kernels/quant.h"
+#include "kernels/quant_weighted.h"
+#include "tinyllm/imatrix.h"
 #include "tokenizers/gguf_tokenizer.h"
 
 namespace tinyllm {
@@ -24,13 +27,33 @@ namespace {
 struct TensorJob {
     RecodeRequest request;
     TensorReport report;
+    std::optional<DType> asked;
     bool is_parameter = true;  // false: a table GGUF derives from the configuration
 };
 
-/// --tensor-type rules, compiled, counting what they matched.
+/// What the options ask each tensor to be: the types of embedding and head, --tensor-type rules, compiled,
+/// counting what they matched, a mixture's types, one type for all.
 class TypeRules {
   public:
-    explicit TypeRules(const ConvertOptions& options) : options_(options) {
+    TypeRules(const ConvertOptions& options, const std::vector<TensorJob>& jobs, const Config& config)
+        : options_(options), tied_(true) {
+        std::vector<std::string> matrices;
+        for (const TensorJob& job : jobs) {
+            if (job.report.shape.size() >= 2) matrices.push_back(job.report.name);
+            tied_ &= job.report.name != "output.weight";
+        }
+        if (!options.mixture.empty()) {
+            mixture_ = find_mixture(options.mixture);
+            if (!mixture_) {
+                fail(ErrorKind::usage, "{} is none of the mixtures {}", printable(options.mixture),
+                     fmt::join(mixture_names(), ", "));
+            }
+            mixed_ = mixture_types(
+                *mixture_, matrices,
+                {.n_layers = config.encoder_layers ? config.encoder_layers : config.n_layers,
+                 .heads_per_kv_head = config.n_heads / std::max<std::int64_t>(config.n_kv_heads, 1),
+                 .has_importance = !options.imatrix.empty()});
+        }
         for (const auto& [pattern, type] : options.tensor_types) {
             try {
                 rules_.push_back({std::regex(pattern), type, false});
@@ -41,14 +64,23 @@ class TypeRules {
         }
     }
 
+    /// Null: one type, or as stored.
+    const Mixture* mixture() const { return mixture_; }
+
     std::optional<DType> asked_for(const std::string& name) {
+        if (name == "token_embd.weight") {
+            if (options_.token_embedding_type) return options_.token_embedding_type;
+            if (tied_ && options_.output_type) return options_.output_type;
+        }
+        if (name == "output.weight" && options_.output_type) return options_.output_type;
         for (Rule& rule : rules_) {
             if (std::regex_search(name, rule.pattern)) {
                 rule.used = true;
                 return rule.type;
             }
         }
-        return options_.type;
+        const auto mixed = mixed_.find(name);
+        return mixed != mixed_.end() ? mixed->second : options_.type;
     }
 
     void check_all_used() const {
@@ -66,6 +98,9 @@ class TypeRules {
         bool used;
     };
     const ConvertOptions& options_;
+    bool tied_;  // the head is the embedding
+    const Mixture* mixture_ = nullptr;
+    std::map<std::string, DType> mixed_;
     std::vector<Rule> rules_;
 };
 
@@ -126,6 +161,7 @@ void choose_type(TensorJob& job, TypeRules& rules, bool fallback) {
         if (asked)
             report.to =
                 weight_type(report.name, *asked, tensor.type, report.shape.back(), fallback, &report.note);
+        job.asked = asked;
     }
     job.request.to = report.to;
     const std::int64_t cols = report.shape.empty() ? 1 : report.shape.back();
@@ -149,8 +185,68 @@ DType main_type(const std::vector<TensorJob>& jobs) {
     return best;
 }
 
-void set_types(const std::vector<TensorJob>& jobs, GgufWriter& writer) {
-    writer.set_u32("general.file_type", traits(main_type(jobs)).uses.file_type);
+/// A mixture is a promise of llama.cpp's bytes: what cannot have its type gets another only if that is
+/// allowed.
+void check_fit(const std::vector<TensorJob>& jobs, const Mixture& mixture) {
+    const auto misfit = [](const TensorJob& job) {
+        return job.asked && !is_position_table(job.report.name) &&
+               job.report.shape.back() % dtype_block(*job.asked) != 0;
+    };
+    const auto first = std::ranges::find_if(jobs, misfit);
+    if (first == jobs.end()) return;
+    const TensorReport& tensor = first->report;
+    const DType instead =
+        weight_type(tensor.name, *first->asked, tensor.from, tensor.shape.back(), true, nullptr);
+    fail(ErrorKind::usage,
+         "{}: {} tensors have rows that are no multiple of their type's block, the first {}, whose {} "
+         "columns would become {} "
+         "instead of {}: allow it with --fallback, or choose a type with blocks of 32",
+         mixture.name, std::ranges::count_if(jobs, misfit), tensor.name, tensor.shape.back(),
+         dtype_name(instead), dtype_name(*first->asked));
+}
+
+/// Mean squares of each matrix's inputs, checked against the tensors, by name.
+std::map<std::string, std::vector<float>> importance_of(const std::string& path,
+                                                        const std::vector<TensorJob>& jobs,
+                                                        std::vector<std::string>& notes) {
+    const ImportanceMatrix matrix = read_imatrix(path);
+    std::map<std::string, std::vector<float>> importance;
+    std::vector<std::string> without;
+    bool used = false;
+    for (const TensorJob& job : jobs) {
+        if (job.report.shape.size() < 2) continue;
+        const bool weighted = has_weighted_quantizer(job.report.to);
+        const auto found = matrix.inputs.find(job.report.name);
+        if (found == matrix.inputs.end()) {
+            if (weighted) without.push_back(job.report.name);
+            continue;
+        }
+        used |= weighted;
+        if (std::ssize(found->second.squares) != job.report.shape.back()) {
+            fail(ErrorKind::corrupt,
+                 "{}: {} has {} columns, the model's tensor {}: an importance matrix of another model?", path,
+                 job.report.name, found->second.squares.size(), job.report.shape.back());
+        }
+        importance[job.report.name] = found->second.mean_squares();
+    }
+    if (!used) notes.push_back("the importance matrix changes nothing: no tensor is rounded by it");
+    if (!without.empty()) {
+        notes.push_back(fmt::format("the importance matrix says nothing of {}", fmt::join(without, ", ")));
+    }
+    return importance;
+}
+
+/// The keys by which llama.cpp's files tell what they were quantized with.
+void describe_importance(const std::string& path, std::size_t entries, GgufWriter& writer) {
+    const ImportanceMatrix matrix = read_imatrix(path);
+    writer.set_string("quantize.imatrix.file", path);
+    if (!matrix.datasets.empty()) writer.set_string("quantize.imatrix.dataset", matrix.datasets.front());
+    writer.set_u32("quantize.imatrix.entries_count", static_cast<std::uint32_t>(entries));
+    writer.set_u32("quantize.imatrix.chunks_count", static_cast<std::uint32_t>(matrix.chunks));
+}
+
+void set_types(const std::vector<TensorJob>& jobs, const Mixture* mixture, GgufWriter& writer) {
+    writer.set_u32("general.file_type", mixture ? mixture->file_type : traits(main_type(jobs)).uses.file_type);
     writer.set_u32("general.quantization_version", 2);
 }
 
@@ -185,23 +281,34 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
     check_model(source);
     const bool from_folder = source.form == FileForm::hugging_face;
     std::vector<TensorJob> jobs = from_folder ? jobs_of_folder(source) : jobs_of_gguf(source);
-    TypeRules rules(options);
+    TypeRules rules(options, jobs, source.config);
     for (TensorJob& job : jobs) choose_type(job, rules, options.fallback);
     rules.check_all_used();
+    if (rules.mixture() && !options.fallback) check_fit(jobs, *rules.mixture());
 
     ConvertReport report;
+    std::map<std::string, std::vector<float>> importance;
+    if (!options.imatrix.empty()) {
+        importance = importance_of(options.imatrix, jobs, report.notes);
+        for (TensorJob& job : jobs) {
+            const auto found = importance.find(job.report.name);
+            if (found != importance.end()) job.request.importance = found->second.data();
+        }
+    }
     GgufWriter writer;
     if (from_folder) {
         describe_folder(input, source, writer, report.notes);
     } else {
         copy_metadata(dynamic_cast<const GgufFile&>(*source.tensors), writer);
     }
-    set_types(jobs, writer);
+    set_types(jobs, rules.mixture(), writer);
+    if (!options.imatrix.empty()) describe_importance(options.imatrix, importance.size(), writer);
 
     const auto produce = [&](TensorJob& job) {
         Recoded recoded = recode(job.request);
         source.tensors->release(*job.request.tensor);
         job.report.rms_error = recoded.rms_error;
+        job.report.weighted_error = recoded.weighted_error;
         if (options.progress) options.progress(job.report);
         return std::move(recoded.data);
     };

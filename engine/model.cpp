@@ -8,6 +8,7 @@
 #include "engine/fail.h"
 #include "engine/model_source.h"
 #include "engine/network.h"
+#include "engine/recording_backend.h"
 
 namespace tinyllm {
 namespace {
@@ -23,6 +24,18 @@ std::unique_ptr<Backend> make_backend(const ModelOptions& options) {
     fail(ErrorKind::usage, "device {}: expected auto, cpu, cuda or ref", options.device);
 }
 
+/// The GGUF names of a model's tensors by where their data lie.
+std::map<const std::byte*, std::string> names_by_data(const ModelSource& source) {
+    std::map<const std::byte*, std::string> names;
+    for (const TensorView& view : source.tensors->tensors()) {
+        const bool hf = source.form == FileForm::hugging_face;
+        const RuleMatch match = hf ? match_hf_name(*source.architecture, view.name)
+                                   : match_gguf_name(*source.architecture, view.name);
+        if (match.rule) names[view.data.data()] = layer_name(match.rule->gguf, match.layer);
+    }
+    return names;
+}
+
 }  // namespace
 
 Model::Model() = default;
@@ -34,6 +47,11 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     const ModelSource source = open_model_source(path);
     model->exact_ = options.exact;
     model->backend_ = make_backend(options);
+    if (options.record) {
+        if (options.type) fail(ErrorKind::usage, "inputs are recorded of weights as stored");
+        model->backend_ =
+            make_recording_backend(std::move(model->backend_), names_by_data(source), *options.record);
+    }
     // Beside the weights: the one is bound by the CPU, the others by memory.
     std::future<std::shared_ptr<const Tokenizer>> tokenizer;
     if (options.tokenizer) {

@@ -11,6 +11,7 @@
 #include "engine/fail.h"
 #include "engine/printable.h"
 #include "kernels/quant.h"
+#include "kernels/quant_weighted.h"
 
 namespace tinyllm {
 
@@ -66,10 +67,10 @@ class Recoder {
     Recoder(const RecodeRequest& request, const Layout& layout, std::byte* out)
         : request_(request), layout_(layout), out_(out) {}
 
-    /// Sums of x^2 and (x - stored x)^2 over the chunk's rows.
+    /// Sums of x^2 and (x - stored x)^2 over the chunk's rows, and of both times their importance.
     struct Sums {
-        double value = 0;
-        double error = 0;
+        double value = 0, error = 0;
+        double weighted_value = 0, weighted_error = 0;
     };
 
     Sums recode_rows(std::int64_t begin, std::int64_t end) const {
@@ -85,7 +86,15 @@ class Recoder {
             return {};
         }
         const TypeTraits& to = traits(request_.to);
-        to.from_f32(values.data(), out, std::ssize(values));
+        if (request_.importance) {
+            const std::size_t bytes = row_bytes(request_.to, cols);
+            for (std::int64_t r = 0; r < end - begin; ++r) {
+                weighted_row_from_f32(request_.to, values.data() + r * cols, request_.importance,
+                                      out + static_cast<std::size_t>(r) * bytes, cols);
+            }
+        } else {
+            to.from_f32(values.data(), out, std::ssize(values));
+        }
         std::vector<float> stored(n);
         to.to_f32(out, stored.data(), std::ssize(stored));
         Sums sums;
@@ -95,6 +104,10 @@ class Recoder {
             const double d = x - stored[i];
             sums.value += x * x;
             sums.error += d * d;
+            if (!request_.importance) continue;
+            const double weight = request_.importance[i % static_cast<std::size_t>(cols)];
+            sums.weighted_value += weight * x * x;
+            sums.weighted_error += weight * d * d;
         }
         return sums;
     }
@@ -176,11 +189,15 @@ Recoded recode(const RecodeRequest& request) {
         sums[static_cast<std::size_t>(i)] = recoder.recode_rows(begin, std::min(layout.rows, begin + chunk));
     });
     Recoder::Sums total;
-    for (const auto& [value, error] : sums) {
-        total.value += value;
-        total.error += error;
+    for (const Recoder::Sums& part : sums) {
+        total.value += part.value;
+        total.error += part.error;
+        total.weighted_value += part.weighted_value;
+        total.weighted_error += part.weighted_error;
     }
     if (total.value > 0) result.rms_error = std::sqrt(total.error / total.value);
+    if (total.weighted_value > 0)
+        result.weighted_error = std::sqrt(total.weighted_error / total.weighted_value);
     return result;
 }
 

@@ -15,11 +15,14 @@ struct RecodeRequest {
     bool transposed = false;  // stored (cols, rows); plain types only
     std::vector<std::int32_t> rows =
         {};  // written row r is stored row rows[r]; of a vector: elements. Empty: as stored
+    const float* importance = nullptr;  // (cols), see quant_weighted.h; null: every column matters alike
 };
 
 struct Recoded {
     std::vector<std::byte> data;
     double rms_error = 0;  // rms(x - stored x) / rms(x)
+    double weighted_error =
+        0;  // the same with each square times its column's importance; 0 without importance
 };
 
 /// Uses every core this process may run on; the result does not depend on their number.

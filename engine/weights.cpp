@@ -58,9 +58,13 @@ std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
 
 }  // namespace
 
+bool is_position_table(std::string_view gguf_name) {
+    return gguf_name == "position_embd.weight" || gguf_name.ends_with("attn_rel_b.weight");
+}
+
 DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::int64_t cols, bool fallback,
                   std::string* note) {
-    if (gguf_name == "position_embd.weight" || gguf_name.ends_with("attn_rel_b.weight")) {
+    if (is_position_table(gguf_name)) {
         if (note && stored != asked) *note = fmt::format("a table of positions stays {}", dtype_name(stored));
         return stored;
     }

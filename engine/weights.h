@@ -90,6 +90,9 @@ class WeightLoader {
     std::vector<std::shared_ptr<const void>> memory_;
 };
 
+/// Tables of positions, which llama.cpp never quantizes.
+bool is_position_table(std::string_view gguf_name);
+
 /// The type a 2-D weight of `cols` inputs gets when `asked` for: `asked`, or f16 where its block does not
 /// divide `cols` (with `fallback` a K type is first replaced as by llama.cpp: ConvertOptions::fallback), or
 /// `stored` for tables of positions, which llama.cpp never quantizes. Says why in `note` when it is not

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -16,13 +17,15 @@ namespace {
 std::vector<Json> rows_of(const ConvertReport& report) {
     std::vector<Json> rows;
     for (const TensorReport& tensor : report.tensors) {
-        rows.push_back({{"tensor", tensor.name},
-                        {"shape", fmt::format("{}", fmt::join(tensor.shape, "x"))},
-                        {"from", dtype_name(tensor.from)},
-                        {"type", dtype_name(tensor.to)},
-                        {"bits_per_weight", tensor.bits_per_weight},
-                        {"rms_error", tensor.rms_error},
-                        {"note", tensor.note.empty() ? Json(nullptr) : Json(tensor.note)}});
+        rows.push_back(
+            {{"tensor", tensor.name},
+             {"shape", fmt::format("{}", fmt::join(tensor.shape, "x"))},
+             {"from", dtype_name(tensor.from)},
+             {"type", dtype_name(tensor.to)},
+             {"bits_per_weight", tensor.bits_per_weight},
+             {"rms_error", tensor.rms_error},
+             {"weighted_error", tensor.weighted_error > 0 ? Json(tensor.weighted_error) : Json(nullptr)},
+             {"note", tensor.note.empty() ? Json(nullptr) : Json(tensor.note)}});
     }
     return rows;
 }
@@ -50,14 +53,18 @@ Json convert_report_json(const ConvertReport& report, const std::string& command
 
 void deliver_convert_report(const OutputOptions& options, const ConvertReport& report, const Json& document) {
     if (options.format == Format::json) return deliver(options, dump_json_pretty(document) + "\n");
-    const Table table{{{"tensor", "tensor"},
-                       {"shape", "shape"},
-                       {"from", "from"},
-                       {"type", "type"},
-                       {"bits_per_weight", "bits/weight", 3},
-                       {"rms_error", "rms error", 6},
-                       {"note", "note"}},
-                      rows_of(report)};
+    Table table{{{"tensor", "tensor"},
+                 {"shape", "shape"},
+                 {"from", "from"},
+                 {"type", "type"},
+                 {"bits_per_weight", "bits/weight", 3},
+                 {"rms_error", "rms error", 6}},
+                rows_of(report)};
+    const auto weighed = [](const TensorReport& tensor) { return tensor.weighted_error > 0; };
+    if (std::ranges::any_of(report.tensors, weighed)) {
+        table.columns.push_back({"weighted_error", "weighted error", 6});
+    }
+    table.columns.push_back({"note", "note"});
     std::string text = render(table, options.format);
     if (options.format == Format::table || options.format == Format::md) {
         const auto bytes = static_cast<double>(report.bytes);

@@ -13,6 +13,8 @@
 
 namespace tinyllm {
 
+struct ImportanceMatrix;
+
 struct ModelOptions {
     std::string device = "auto";  ///< "cpu", "auto", "ref" (the scalar specification); "cuda" where built
     int threads = 0;              ///< 0: TINYLLM_THREADS, else one per core within the CPU quota
@@ -24,6 +26,9 @@ struct ModelOptions {
     bool exact = false;         ///< fp32 arithmetic and cache, results independent of the batch
     std::optional<DType> type;  ///< weights of this type, rounded at load; default: as stored
     bool tokenizer = true;      ///< false: no tokenizer is looked for
+    /// If given, all that the weights are multiplied with is added up here (tinyllm/imatrix.h) for as long as
+    /// the model lives; not together with `type`.
+    ImportanceMatrix* record = nullptr;
 };
 
 /// What `info` shows of a model.

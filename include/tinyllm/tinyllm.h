@@ -5,6 +5,7 @@
 #include "tinyllm/dtype.h"
 #include "tinyllm/error.h"
 #include "tinyllm/gpu.h"
+#include "tinyllm/imatrix.h"
 #include "tinyllm/model.h"
 #include "tinyllm/sampler.h"
 #include "tinyllm/session.h"

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""`tinyllm quantize` writes llama.cpp's mixtures: every tensor's type and bytes, general.file_type, with and without an importance
+matrix, with types for embedding and head."""
+import ctypes
+import pathlib
+
+import oracle
+
+oracle.require("llama_cpp", "gguf", "torch", "transformers")
+
+import gguf
+import llama_cpp
+import numpy as np
+import torch
+from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
+                          PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM)
+
+MIXTURES = {"Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "Q3_K_S": 11, "Q3_K_M": 12, "Q3_K_L": 13, "Q4_K_S": 14,
+            "Q4_K_M": 15, "Q5_K_S": 16, "Q5_K_M": 17, "Q6_K": 18, "IQ4_NL": 25}
+FEW = ("Q4_0", "Q2_K", "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_K_M")  # those whose rules say most
+TYPE_NUMBERS = {"q8_0": 8, "q4_0": 2, "q6_k": 14, "q4_k": 12}
+
+
+def models(vocabulary: int, end: int) -> dict:
+    ids = {"vocab_size": vocabulary, "bos_token_id": end, "eos_token_id": end}
+
+    def llama(layers, width, ff, kv_heads, tied):
+        return LlamaForCausalLM(LlamaConfig(hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=4,
+                                            num_key_value_heads=kv_heads, max_position_embeddings=64, tie_word_embeddings=tied, **ids))
+
+    def qwen(layers, width, kv_heads, tied):
+        return Qwen2ForCausalLM(Qwen2Config(hidden_size=width, intermediate_size=256, num_hidden_layers=layers, num_attention_heads=4,
+                                            num_key_value_heads=kv_heads, max_position_embeddings=64, tie_word_embeddings=tied, **ids))
+
+    return {
+        "llama of 16 layers": (llama(16, 256, 256, 2, False), MIXTURES),
+        "llama of 9 layers, 4 heads to a key": (llama(9, 256, 512, 1, True), MIXTURES),
+        "llama of 320 columns": (llama(4, 320, 512, 2, False), MIXTURES),
+        "llama of 80 columns": (llama(4, 80, 176, 4, True), FEW),
+        "llama of 32 layers": (llama(32, 96, 256, 4, False), FEW),
+        "gpt2": (GPT2LMHeadModel(GPT2Config(n_embd=256, n_layer=8, n_head=4, n_positions=64, **ids)), MIXTURES),
+        "gpt2 of 96 columns": (GPT2LMHeadModel(GPT2Config(n_embd=96, n_layer=4, n_head=4, n_positions=64, **ids)), FEW),
+        "gpt_neox": (GPTNeoXForCausalLM(GPTNeoXConfig(hidden_size=256, intermediate_size=512, num_hidden_layers=7, num_attention_heads=4,
+                                                      max_position_embeddings=64, **ids)), FEW),
+        "qwen2, tied": (qwen(6, 256, 2, True), FEW),
+        "qwen2, untied": (qwen(24, 128, 1, False), FEW),
+    }
+
+
+@llama_cpp.llama_log_callback
+def quiet(level, text, data) -> None:
+    pass
+
+
+def quantize_by_llama_cpp(source: pathlib.Path, target: pathlib.Path, file_type: int, importance: dict[str, np.ndarray],
+                          **more: int) -> None:
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype, params.nthread = file_type, 2
+    for name, value in more.items():
+        setattr(params, name, value)
+    entries = (llama_cpp.llama_model_imatrix_data * (len(importance) + 1))()
+    names = [name.encode() for name in importance]
+    for entry, name, values in zip(entries, names, importance.values()):
+        entry.name, entry.data, entry.size = name, values.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), len(values)
+    if importance:
+        params.imatrix = entries
+    status = llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
+    if status != 0:
+        raise SystemExit(f"FAILED: llama.cpp makes {target.name}")
+
+
+def contents(path: pathlib.Path) -> tuple[int, dict[str, tuple[str, bytes]]]:
+    reader = gguf.GGUFReader(path)
+    tensors = {t.name: (t.tensor_type.name.lower(), t.data.tobytes()) for t in reader.tensors}
+    return int(reader.fields["general.file_type"].parts[-1][0]), tensors
+
+
+def write_imatrix(path: pathlib.Path, f32: pathlib.Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Made-up importances of every matrix within the layers, as llama.cpp's file; returns the means that it holds."""
+    writer = gguf.GGUFWriter(path, "")
+    writer.add_type("imatrix")
+    writer.add_array("imatrix.datasets", ["made up"])
+    writer.add_uint32("imatrix.chunk_count", 3)
+    writer.add_uint32("imatrix.chunk_size", 64)
+    means = {}
+    for tensor in gguf.GGUFReader(f32).tensors:
+        if len(tensor.shape) < 2 or not tensor.name.startswith("blk."):
+            continue
+        sums = np.exp(2 * rng.standard_normal(int(tensor.shape[0]))).astype(np.float32)
+        writer.add_tensor(tensor.name + ".in_sum2", sums[None])
+        writer.add_tensor(tensor.name + ".counts", np.array([[192]], np.float32))
+        means[tensor.name] = sums / np.float32(192)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return means
+
+
+def compare(what: str, ours: pathlib.Path, theirs: pathlib.Path) -> None:
+    (number, a), (wanted_number, b) = contents(ours), contents(theirs)
+    differing = [f"{n} {a.get(n, ('none',))[0]} {b[n][0]}" for n in b if a.get(n) != b[n]]
+    oracle.check(set(a) == set(b) and not differing and number == wanted_number,
+                 f"{what}: {len(b)} tensors of {', '.join(sorted({t for t, _ in b.values()}))} {differing[:5]} {number} {wanted_number}")
+
+
+def main() -> None:
+    torch.manual_seed(1)
+    rng = np.random.default_rng(1)
+    llama_cpp.llama_log_set(quiet, ctypes.c_void_p())
+    tokenizer = oracle.byte_level_tokenizer()
+    with oracle.temporary_folder() as name:
+        work = pathlib.Path(name)
+        f32, ours, theirs, imatrix = (work / f"{n}.gguf" for n in ("f32", "ours", "theirs", "imatrix"))
+        for model, (network, kinds) in models(320, tokenizer.token_to_id("<|endoftext|>")).items():
+            network.save_pretrained(work / "model")
+            PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<|endoftext|>",
+                                    eos_token="<|endoftext|>").save_pretrained(work / "model")
+            oracle.tinyllm("convert", work / "model", f32, "--dtype", "f32")
+            for kind in kinds:
+                quantize_by_llama_cpp(f32, theirs, MIXTURES[kind], {})
+                oracle.tinyllm("quantize", f32, ours, "--type", kind, "--fallback")
+                compare(f"{model} {kind}", ours, theirs)
+            means = write_imatrix(imatrix, f32, rng)
+            for kind in ("Q4_0", "Q5_0", "Q5_1", "IQ4_NL", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_S") if kinds is MIXTURES else ("Q4_0", "Q4_K_S"):
+                quantize_by_llama_cpp(f32, theirs, MIXTURES[kind], means)
+                oracle.tinyllm("quantize", f32, ours, "--type", kind, "--fallback", "--imatrix", imatrix)
+                compare(f"{model} {kind} by importance", ours, theirs)
+            if network.config.hidden_size % 32 != 0:
+                continue  # where a type that was asked for by name does not fit, llama.cpp fails
+            for flags in ({"token_embedding_type": "q4_0"}, {"output_tensor_type": "q8_0"},
+                          {"token_embedding_type": "q8_0", "output_tensor_type": "q4_0"}):
+                quantize_by_llama_cpp(f32, theirs, MIXTURES["Q4_K_M"], {}, **{n: TYPE_NUMBERS[t] for n, t in flags.items()})
+                chosen = [word for n, t in flags.items() for word in ("--" + n.replace("_", "-"), t)]
+                oracle.tinyllm("quantize", f32, ours, "--type", "Q4_K_M", "--fallback", *chosen)
+                compare(f"{model} Q4_K_M {' '.join(chosen)}", ours, theirs)
+
+
+main()

@@ -197,19 +197,19 @@ void check_fit(const std::vector<TensorJob>& jobs, const Mixture& mixture) {
     const TensorReport& tensor = first->report;
     const DType instead =
         weight_type(tensor.name, *first->asked, tensor.from, tensor.shape.back(), true, nullptr);
-    fail(ErrorKind::usage,
-         "{}: {} tensors have rows that are no multiple of their type's block, the first {}, whose {} "
-         "columns would become {} "
-         "instead of {}: allow it with --fallback, or choose a type with blocks of 32",
-         mixture.name, std::ranges::count_if(jobs, misfit), tensor.name, tensor.shape.back(),
-         dtype_name(instead), dtype_name(*first->asked));
+    fail(
+        ErrorKind::usage,
+        "{}: {} tensors have rows that are no multiple of their type's block, the first {}, whose {} "
+        "columns would become {} instead of {}: allow it with --fallback, or choose a type with blocks of 32",
+        mixture.name, std::ranges::count_if(jobs, misfit), tensor.name, tensor.shape.back(),
+        dtype_name(instead), dtype_name(*first->asked));
 }
 
 /// Mean squares of each matrix's inputs, checked against the tensors, by name.
-std::map<std::string, std::vector<float>> importance_of(const std::string& path,
+std::map<std::string, std::vector<float>> importance_of(const ImportanceMatrix& matrix,
+                                                        const std::string& path,
                                                         const std::vector<TensorJob>& jobs,
                                                         std::vector<std::string>& notes) {
-    const ImportanceMatrix matrix = read_imatrix(path);
     std::map<std::string, std::vector<float>> importance;
     std::vector<std::string> without;
     bool used = false;
@@ -237,8 +237,8 @@ std::map<std::string, std::vector<float>> importance_of(const std::string& path,
 }
 
 /// The keys by which llama.cpp's files tell what they were quantized with.
-void describe_importance(const std::string& path, std::size_t entries, GgufWriter& writer) {
-    const ImportanceMatrix matrix = read_imatrix(path);
+void describe_importance(const ImportanceMatrix& matrix, const std::string& path, std::size_t entries,
+                         GgufWriter& writer) {
     writer.set_string("quantize.imatrix.file", path);
     if (!matrix.datasets.empty()) writer.set_string("quantize.imatrix.dataset", matrix.datasets.front());
     writer.set_u32("quantize.imatrix.entries_count", static_cast<std::uint32_t>(entries));
@@ -287,9 +287,11 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
     if (rules.mixture() && !options.fallback) check_fit(jobs, *rules.mixture());
 
     ConvertReport report;
+    ImportanceMatrix matrix;
     std::map<std::string, std::vector<float>> importance;
     if (!options.imatrix.empty()) {
-        importance = importance_of(options.imatrix, jobs, report.notes);
+        matrix = read_imatrix(options.imatrix);
+        importance = importance_of(matrix, options.imatrix, jobs, report.notes);
         for (TensorJob& job : jobs) {
             const auto found = importance.find(job.report.name);
             if (found != importance.end()) job.request.importance = found->second.data();
@@ -302,7 +304,7 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
         copy_metadata(dynamic_cast<const GgufFile&>(*source.tensors), writer);
     }
     set_types(jobs, rules.mixture(), writer);
-    if (!options.imatrix.empty()) describe_importance(options.imatrix, importance.size(), writer);
+    if (!options.imatrix.empty()) describe_importance(matrix, options.imatrix, importance.size(), writer);
 
     const auto produce = [&](TensorJob& job) {
         Recoded recoded = recode(job.request);

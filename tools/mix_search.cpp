@@ -81,9 +81,10 @@ class Search {
 
     FoundMix run() {
         measure_errors();
+        check_reachable();
         measure_sensitivities();
         path_ = mix_path(weights_);
-        std::size_t steps = goal_.accuracy ? steps_by_accuracy() : steps_by_size();
+        const std::size_t steps = goal_.accuracy ? steps_by_accuracy() : steps_by_size();
         FoundMix found{options_after(steps), std::move(report_)};
         found.report["bytes"] = size_after(steps);
         found.report["predicted_divergence"] = cost_after(steps);
@@ -135,6 +136,14 @@ class Search {
             others_ += weight->choices.front().bytes;
             weights_.erase(weight);
         }
+    }
+
+    void check_reachable() const {
+        std::int64_t smallest = others_;
+        for (const std::vector<MixChoice>& choices : choices_) smallest += choices.back().bytes;
+        if (!goal_.bytes || smallest <= *goal_.bytes) return;
+        fail(ErrorKind::check_failed, "{}: the smallest mix has {} bytes, the target is {}", input_, smallest,
+             *goal_.bytes);
     }
 
     void measure_sensitivities() {
@@ -216,11 +225,7 @@ class Search {
 
     std::size_t steps_by_size() {
         std::size_t steps = 0;
-        while (steps < path_.size() && size_after(steps) > *goal_.bytes) ++steps;
-        if (size_after(steps) > *goal_.bytes) {
-            fail(ErrorKind::check_failed, "{}: the smallest mix has {} bytes, the target is {}", input_,
-                 size_after(steps), *goal_.bytes);
-        }
+        while (size_after(steps) > *goal_.bytes) ++steps;  // the last step is small enough: check_reachable()
         note("a mix of {}", show(steps));
         return steps;
     }

@@ -56,7 +56,7 @@ expect 0 "bits/weight" quantize "$work/llama.gguf" "$work/head.gguf" --type f16 
 expect 2 "SIZE\|target-size" quantize "$work/llama.gguf" --dry-run --target-size tiny
 expect 8 "the smallest mix has" quantize "$work/llama.gguf" --dry-run --target-size 100
 expect 3 "absent" quantize "$work/llama.gguf" --dry-run --type q4_0 --imatrix "$work/absent"
-expect 7 "importance matrix" quantize "$work/llama.gguf" --dry-run --type q4_0 --imatrix "$work/cut.gguf"
+expect 7 "cut.gguf" quantize "$work/llama.gguf" --dry-run --type q4_0 --imatrix "$work/cut.gguf"
 expect 2 "-o FILE" imatrix "$work/llama.gguf" -f "$work/cut.gguf"
 if [ -w /dev/full ]; then
     expect 1 "No space left" convert "$work/llama.gguf" /dev/full

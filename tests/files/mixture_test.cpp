@@ -90,7 +90,7 @@ TEST(Mixture, RowsThatDoNotFitNeedLeave) {
     ConvertOptions options;
     options.mixture = "Q4_K_M";
     expect_error(ErrorKind::usage,
-                 {"Q4_K_M", "2 tensors", "blk.0.ffn_down.weight", "96", "q5_0", "--fallback"},
+                 {"Q4_K_M", "4 tensors", "blk.0.attn_output.weight", "64", "q5_0", "--fallback"},
                  [&] { convert_to_gguf(folder.path(), out, options); });
     EXPECT_FALSE(std::filesystem::exists(out));
     options.fallback = true;

@@ -9,10 +9,9 @@
 namespace tinyllm {
 namespace {
 
-using enum WeightKind;
-using enum DType;
-
 std::span<const Mixture> mixtures() {
+    using enum WeightKind;
+    using enum DType;
     // Every head but q8_0's is q6_k.
     constexpr auto whole = Layers::all;
     constexpr auto always = Given::always;
@@ -67,7 +66,8 @@ std::span<const Mixture> mixtures() {
     return kMixtures;
 }
 
-WeightKind kind_of(std::string_view name, bool tied) {
+WeightKind weight_kind(std::string_view name, bool tied) {
+    using enum WeightKind;
     const auto has = [&](std::string_view part) { return name.find(part) != name.npos; };
     if (name == "output.weight" || (tied && name == "token_embd.weight")) return head;
     if (name == "token_embd.weight") return embedding;
@@ -139,15 +139,17 @@ std::map<std::string, DType> mixture_types(const Mixture& mixture, std::span<con
     std::ranges::sort(ordered, {}, place_of);
     const bool tied = std::ranges::count(names, "output.weight") == 0;
     std::int64_t n_values = 0;
-    for (const std::string& name : ordered) n_values += kind_of(name, tied) == values;
+    for (const std::string& name : ordered) n_values += weight_kind(name, tied) == WeightKind::values;
     std::int64_t values_seen = 0, downs_seen = 0;
     std::map<std::string, DType> types;
     for (const std::string& name : ordered) {
-        const WeightKind kind = kind_of(name, tied);
+        const WeightKind kind = weight_kind(name, tied);
         DType& type = types[name];
-        type = kind == head && mixture.base != q8_0 ? q6_k : mixture.base;
-        const std::int64_t i = kind == values ? values_seen++ : kind == ffn_down ? downs_seen++ : 0;
-        const std::int64_t n = kind == values ? n_values : model.n_layers;
+        type = kind == WeightKind::head && mixture.base != DType::q8_0 ? DType::q6_k : mixture.base;
+        const std::int64_t i = kind == WeightKind::values     ? values_seen++
+                               : kind == WeightKind::ffn_down ? downs_seen++
+                                                              : 0;
+        const std::int64_t n = kind == WeightKind::values ? n_values : model.n_layers;
         for (const MixtureRule& rule : mixture.rules) {
             if (rule.kind != kind || !covers(rule.layers, i, n) || !holds(rule.given, model)) continue;
             type = rule.type;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::ptrdiff_t kPieces = 8, kLength = 24;
 
-std::shared_ptr<const Model> open(const std::string& path, bool tokenizer) {
+std::shared_ptr<const Model> open_model(const std::string& path, bool tokenizer) {
     ModelOptions options;
     options.tokenizer = tokenizer;
     return Model::load(path, options);
@@ -70,8 +70,7 @@ void for_each_prediction(const std::shared_ptr<const Model>& model,
     }
 }
 
-/// log softmax
-std::vector<float> normalised(std::span<const float> logits) {
+std::vector<float> log_softmax(std::span<const float> logits) {
     const float most = *std::ranges::max_element(logits);
     double sum = 0;
     for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - most);
@@ -84,18 +83,18 @@ std::vector<float> normalised(std::span<const float> logits) {
 }  // namespace
 
 Predictions::Predictions(const std::string& path, const std::string& text) {
-    const auto model = open(path, !text.empty());
+    const auto model = open_model(path, !text.empty());
     pieces_ = text.empty() ? write_pieces(model) : cut_pieces(*model, text);
     for_each_prediction(model, pieces_,
-                        [&](std::span<const float> logits) { logprobs_.push_back(normalised(logits)); });
+                        [&](std::span<const float> logits) { logprobs_.push_back(log_softmax(logits)); });
 }
 
 double Predictions::divergence_of(const std::string& path) const {
     double sum = 0;
     std::size_t at = 0;
-    for_each_prediction(open(path, false), pieces_, [&](std::span<const float> logits) {
+    for_each_prediction(open_model(path, false), pieces_, [&](std::span<const float> logits) {
         const std::vector<float>& p = logprobs_[at++];
-        const std::vector<float> q = normalised(logits);
+        const std::vector<float> q = log_softmax(logits);
         for (std::size_t i = 0; i < p.size(); ++i) {
             sum += std::exp(static_cast<double>(p[i])) * (static_cast<double>(p[i]) - q[i]);
         }

@@ -68,6 +68,35 @@ class OutputTest(harness.CommandTest):
         self.assertIn("bits/weight", table)
         self.assertIn("rms error", table)
 
+    def test_a_mix_of_a_size(self):
+        mixes = []
+        for name in ("a.gguf", "b.gguf"):
+            out = self.path(name)
+            report = self.json("quantize", self.gguf, out, "--target-size", "0.3", "--json")
+            self.assertEqual(report["bytes"], os.path.getsize(out))
+            self.assertEqual(report["bytes"], report["search"]["bytes"])
+            self.assertLessEqual(report["bytes"], 0.3 * 4 * report["parameters"])
+            self.assertTrue(all(kind["divergence"] > 0 for kind in report["search"]["kinds"]), report["search"])
+            with open(out, "rb") as file:
+                mixes.append(file.read())
+        self.assertEqual(mixes[0], mixes[1])
+        self.assertEqual([name for name in os.listdir(os.path.dirname(out)) if name.endswith(".trial")], [])
+        larger = self.json("quantize", self.gguf, "--dry-run", "--target-size", "0.45", "--json")
+        self.assertLess(larger["search"]["predicted_divergence"], report["search"]["predicted_divergence"])
+
+    def test_importance_matrix(self):
+        text, matrix = self.path("text"), self.path("imatrix.gguf")
+        with open(text, "w") as file:
+            file.write("a cat and a dog " * 8)
+        report = self.json("imatrix", self.gguf, "-f", text, "-c", "16", "-o", matrix, "--json")
+        self.assertEqual(report["chunk_size"], 16)
+        self.assertIn("blk.0.ffn_down.weight", {row["tensor"] for row in report["tensors"]})
+        for form in ("gguf", "dat"):
+            self.output("imatrix", self.gguf, "-f", text, "-c", "16", "-o", matrix, "--output-format", form)
+            quantized = self.json("quantize", self.gguf, "--dry-run", "--type", "q4_0", "--imatrix", matrix, "--json")
+            down = next(row for row in quantized["tensors"] if row["tensor"] == "blk.0.ffn_down.weight")
+            self.assertTrue(0 < down["weighted_error"] < down["rms_error"] * 1.5, down)
+
     def test_output_file(self):
         target = self.path("out.json")
         self.assertEqual(self.output("tokenize", self.model, "abc", "--json", "-o", target), b"")

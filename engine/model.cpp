@@ -9,6 +9,8 @@
 #include "engine/model_source.h"
 #include "engine/network.h"
 #include "engine/recording_backend.h"
+#include "engine/stages.h"
+#include "kernels/profiling_backend.h"
 
 namespace tinyllm {
 namespace {
@@ -51,6 +53,12 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
         if (options.type) fail(ErrorKind::usage, "inputs are recorded of weights as stored");
         model->backend_ =
             make_recording_backend(std::move(model->backend_), names_by_data(source), *options.record);
+    }
+    if (options.profile) {
+        const bool int8 = !options.exact && options.device != "ref";
+        auto profiling = std::make_unique<ProfilingBackend>(std::move(model->backend_), int8);
+        model->profiling_ = profiling.get();
+        model->backend_ = std::move(profiling);
     }
     // Beside the weights: the one is bound by the CPU, the others by memory.
     std::future<std::shared_ptr<const Tokenizer>> tokenizer;
@@ -97,6 +105,18 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     info.load_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return model;
+}
+
+std::vector<StageUse> Model::profile() const {
+    if (!profiling_) return {};
+    const std::lock_guard lock(profiling_->mutex());
+    return named_stages(profiling_->uses());
+}
+
+void Model::clear_profile() const {
+    if (!profiling_) return;
+    const std::lock_guard lock(profiling_->mutex());
+    profiling_->clear();
 }
 
 const Tokenizer& Model::tokenizer() const {

@@ -179,6 +179,7 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
         source_.release(*views[i]);
         std::vector<std::byte>().swap(converted[i]);
     });
+    for (const WeightPart& part : parts) matrix.name.append(matrix.name.empty() ? "" : "+").append(part.name);
     totals_.bytes += static_cast<std::int64_t>(matrix.bytes);
     return matrix;
 }

@@ -55,6 +55,7 @@ struct Matrix {
     std::vector<Strip> strips;
     std::size_t bytes = 0;  // of the packed form
     std::shared_ptr<const void> memory;
+    std::string name{};  // for profiles: GGUF's names of the parts, '#' for the layer, joined by '+'
     explicit operator bool() const { return rows > 0; }
 };
 

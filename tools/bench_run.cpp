@@ -27,14 +27,19 @@ std::vector<Token> random_tokens(std::int64_t n, std::int64_t vocab_size) {
 }  // namespace
 
 std::string BenchTest::name() const {
+    if (n_answers > 0) return fmt::format("pp{}+{}x{}", n_prompt, n_answers, n_answer);
     const std::string test = n_prompt > 0 ? fmt::format("pp{}", n_prompt) : fmt::format("tg{}", n_gen);
     return n_depth > 0 ? fmt::format("{} @ d{}", test, n_depth) : test;
 }
 
+std::int64_t BenchTest::tokens() const {
+    return n_prompt + n_gen + n_answers * n_answer;
+}
+
 BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) {
-    const std::int64_t n = test.n_prompt + test.n_gen;
-    const std::int64_t needed =
-        test.n_depth + n + (session.model().info().encoder_decoder && test.n_gen > 0 ? 1 : 0);
+    const std::int64_t n = test.tokens();
+    const std::int64_t needed = test.n_depth + (test.n_answers > 0 ? test.n_prompt + test.n_answer : n) +
+                                (session.model().info().encoder_decoder && test.n_gen > 0 ? 1 : 0);
     if (needed > session.context()) {
         fail(ErrorKind::usage, "{}: needs {} positions, the context holds {}", test.name(), needed,
              session.context());
@@ -51,13 +56,23 @@ BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) 
     if (encodes && test.n_gen > 0) session.prefill(all.first(1));
     session.prefill(all.first(static_cast<std::size_t>(test.n_depth)));
     const std::int64_t start = session.position();
+    ScoreRequest question;
+    if (test.n_answers > 0) {
+        const auto after = timed.begin() + test.n_prompt;
+        question.context.assign(timed.begin(), after);
+        for (std::int64_t i = 0; i < test.n_answers; ++i)
+            question.continuations.emplace_back(after + i * test.n_answer, after + (i + 1) * test.n_answer);
+    }
 
     BenchSamples samples;
     for (int i = -1; i < repetitions; ++i) {  // the first one warms up and is not counted
         session.truncate(start);
+        if (i == 0) session.model().clear_profile();
         const Clock::time_point begin = Clock::now();
         std::vector<double> token_ms;
-        if (test.n_prompt > 0) {
+        if (test.n_answers > 0) {
+            session.loglikelihood(std::span(&question, 1));
+        } else if (test.n_prompt > 0) {
             session.prefill(timed);
             session.logits();
         } else {
@@ -73,6 +88,7 @@ BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) 
         samples.ns.push_back(ns);
         samples.token_ms.insert(samples.token_ms.end(), token_ms.begin(), token_ms.end());
     }
+    samples.stages = session.model().profile();
     return samples;
 }
 

@@ -16,12 +16,18 @@ struct BenchTest {
     std::int64_t n_prompt = 0;  ///< > 0: one prefill of this many tokens behind the depth
     std::int64_t n_gen = 0;     ///< > 0: this many single-token steps behind the depth
     std::int64_t n_depth = 0;   ///< positions in the cache before the clock starts
-    std::string name() const;   ///< "pp512", "tg128 @ d512"
+    /// > 0: the log-likelihood of this many continuations of n_answer tokens each, behind a context of
+    /// n_prompt
+    std::int64_t n_answers = 0;
+    std::int64_t n_answer = 0;
+    std::string name() const;     ///< "pp512", "tg128 @ d512", "pp100+4x5"
+    std::int64_t tokens() const;  ///< that one repetition runs
 };
 
 struct BenchSamples {
     std::vector<double> ns;        ///< one per repetition
     std::vector<double> token_ms;  ///< tg: one per token of every repetition
+    std::vector<StageUse> stages;  ///< of all repetitions; empty unless the model was loaded with a profile
 };
 
 /// Random but repeatable tokens; logits of the last token are computed in every timed call, as a user would

@@ -9,6 +9,7 @@
 
 #include "tinyllm/dtype.h"
 #include "tinyllm/export.h"
+#include "tinyllm/profile.h"
 #include "tinyllm/tokenizer.h"
 
 namespace tinyllm {
@@ -29,6 +30,7 @@ struct ModelOptions {
     /// If given, all that the weights are multiplied with is added up here (tinyllm/imatrix.h) for as long as
     /// the model lives; not together with `type`.
     ImportanceMatrix* record = nullptr;
+    bool profile = false;  ///< take note of what each stage takes: Model::profile()
 };
 
 /// What `info` shows of a model.
@@ -54,6 +56,7 @@ struct ModelInfo {
 
 class Backend;
 class Network;
+class ProfilingBackend;
 
 class TINYLLM_API Model {
   public:
@@ -67,6 +70,11 @@ class TINYLLM_API Model {
     bool has_tokenizer() const { return tokenizer_ != nullptr; }
     bool exact() const { return exact_; }
 
+    /// What all sessions of the model took since it was loaded or clear_profile(), stages in the order in
+    /// which they first ran; empty without ModelOptions::profile.
+    std::vector<StageUse> profile() const;
+    void clear_profile() const;
+
     /// For the engine's own use.
     const Network& network() const { return *network_; }
     Backend& backend() const { return *backend_; }
@@ -77,6 +85,7 @@ class TINYLLM_API Model {
     bool exact_ = false;
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::unique_ptr<Backend> backend_;
+    ProfilingBackend* profiling_ = nullptr;  // backend_, if it is one
     std::unique_ptr<Network> network_;
 };
 

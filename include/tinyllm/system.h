@@ -60,4 +60,15 @@ TINYLLM_API std::string show_cores(const std::vector<int>& cores);
 /// passes over 128 MB (under 0.2 s on most machines). Throws like place_threads.
 TINYLLM_API double measured_read_bandwidth(int threads, const std::string& cores = {});
 
+/// What is multiplied: floats, or 8-bit integers as quantized weights are.
+enum class Products { f32, int8 };
+
+/// Multiply-adds per second that `threads` threads together reach in the live kernels' own inner product of
+/// f32 or q8_0 weights, all of it in the nearest caches (about 0.1 s).
+TINYLLM_API double measured_multiply_adds(Products products, int threads, const std::string& cores = {});
+
+/// Seconds that `threads` threads take to begin and end an op without work: each op of a model waits for that
+/// at least once.
+TINYLLM_API double measured_meeting_seconds(int threads, const std::string& cores = {});
+
 }  // namespace tinyllm

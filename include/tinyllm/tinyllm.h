@@ -7,6 +7,7 @@
 #include "tinyllm/gpu.h"
 #include "tinyllm/imatrix.h"
 #include "tinyllm/model.h"
+#include "tinyllm/profile.h"
 #include "tinyllm/sampler.h"
 #include "tinyllm/session.h"
 #include "tinyllm/system.h"

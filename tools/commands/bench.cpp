@@ -9,6 +9,7 @@
 #include "tinyllm/inspect.h"
 #include "tinyllm/system.h"
 #include "tinyllm/version.h"
+#include "tools/bench_profile.h"
 #include "tools/bench_run.h"
 #include "tools/board.h"
 #include "tools/command.h"
@@ -20,12 +21,16 @@
 namespace tinyllm {
 namespace {
 
+// A question of the study: what is asked in letters, and what each of four answers is scored as.
+constexpr std::int64_t kQuestionTokens = 100, kAnswers = 4, kAnswerTokens = 5;
+
 struct BenchOptions {
     ModelFlags model;
     std::vector<std::int64_t> prompts{512}, gens{128}, depths{0};
     std::vector<int> threads{0};
     std::vector<std::string> k_types, v_types;
     int repetitions = 5;
+    bool question = false;
     OutputOptions output;
 };
 
@@ -69,6 +74,10 @@ std::vector<BenchTest> tests_of(const BenchOptions& options) {
             if (n > 0) tests.push_back({.n_prompt = 0, .n_gen = n, .n_depth = depth});
         }
     }
+    if (options.question) {
+        tests.push_back({.n_prompt = kQuestionTokens});
+        tests.push_back({.n_prompt = kQuestionTokens, .n_answers = kAnswers, .n_answer = kAnswerTokens});
+    }
     if (tests.empty()) fail(ErrorKind::usage, "nothing to time: -p and -n are both 0");
     return tests;
 }
@@ -78,12 +87,13 @@ struct Setting {
     const SessionOptions& session;
     std::int64_t decode_bytes = 0;
     double bandwidth = 0;  // bytes per second
+    const std::optional<Limits>& limits;
 };
 
 Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples& samples,
               const MemoryUse& memory) {
     const ModelInfo& model = setting.model.info();
-    const auto n = static_cast<double>(test.n_prompt + test.n_gen);
+    const auto n = static_cast<double>(test.tokens());
     std::vector<double> per_second;
     for (double ns : samples.ns) per_second.push_back(n * 1e9 / ns);
     const CacheTypes cache = cache_types(setting.session, setting.model.exact());
@@ -101,6 +111,8 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
                 {"n_prompt", test.n_prompt},
                 {"n_gen", test.n_gen},
                 {"n_depth", test.n_depth},
+                {"n_answers", test.n_answers},
+                {"n_answer", test.n_answer},
                 {"test", test.name()},
                 {"test_time", utc_now()},
                 {"avg_ns", static_cast<std::int64_t>(mean(samples.ns))},
@@ -131,6 +143,7 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
         row["gb_per_s"] = moved / 1e9;
         row["bandwidth_share"] = moved / setting.bandwidth;
     }
+    if (setting.limits) row["profile"] = profile_json(test, samples, *setting.limits);
     return row;
 }
 
@@ -161,6 +174,14 @@ Table shown(const std::vector<Json>& rows, Format format) {
     return table;
 }
 
+/// With --profile: csv has the stages alone, table and md have them below the tests.
+std::string render_rows(const std::vector<Json>& rows, const BenchOptions& options) {
+    const Format format = options.output.format;
+    if (!options.model.load.profile || options.output.json()) return render(shown(rows, format), format);
+    const std::string stages = render_profiles(rows, format);
+    return format == Format::csv ? stages : render(shown(rows, format), format) + "\n" + stages;
+}
+
 /// Every cache type asked for, as options; one without a type if none was.
 std::vector<std::optional<DType>> parse_cache_types(const char* flag, const std::vector<std::string>& names) {
     std::vector<std::optional<DType>> types;
@@ -186,6 +207,8 @@ int bench(BenchOptions& options) {
         options.model.load.threads = threads;
         // Before the model, so that its buffers do not count as the model's memory.
         const double bandwidth = measured_read_bandwidth(threads, options.model.load.cores);
+        std::optional<Limits> limits;
+        if (options.model.load.profile) limits = measure_limits(threads, options.model.load.cores, bandwidth);
         reset_peak();
         const auto model = load_model(options.model);
         for (const auto& k_type : k_types) {
@@ -193,7 +216,7 @@ int bench(BenchOptions& options) {
                 const SessionOptions session_options{
                     .context = options.model.session.context, .k_type = k_type, .v_type = v_type};
                 Session session(model, session_options);
-                const Setting setting{*model, session_options, weight_bytes, bandwidth};
+                const Setting setting{*model, session_options, weight_bytes, bandwidth, limits};
                 for (const BenchTest& test : tests) {
                     detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
                     // First the run: what memory it took is known behind it.
@@ -203,7 +226,7 @@ int bench(BenchOptions& options) {
             }
         }
     }
-    deliver(options.output, render(shown(rows, options.output.format), options.output.format));
+    deliver(options.output, render_rows(rows, options));
     return 0;
 }
 
@@ -217,10 +240,12 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& v
 std::function<int()> add_bench(CLI::App& app) {
     auto options = std::make_shared<BenchOptions>();
     add_model_argument(app, options->model.model);
-    add_list(app, "-p,--n-prompt", options->prompts, "Prompt lengths to time; 0: none (default 512)")
-        ->check(CLI::NonNegativeNumber);
-    add_list(app, "-n,--n-gen", options->gens, "Tokens to generate; 0: none (default 128)")
-        ->check(CLI::NonNegativeNumber);
+    const CLI::Option* prompts =
+        add_list(app, "-p,--n-prompt", options->prompts, "Prompt lengths to time; 0: none (default 512)")
+            ->check(CLI::NonNegativeNumber);
+    const CLI::Option* gens =
+        add_list(app, "-n,--n-gen", options->gens, "Tokens to generate; 0: none (default 128)")
+            ->check(CLI::NonNegativeNumber);
     add_list(app, "-d,--n-depth", options->depths, "Positions already in the cache (default 0)")
         ->check(CLI::NonNegativeNumber);
     add_list(app, "-t,--threads", options->threads, "Thread counts; 0: one per core of --cores (default)")
@@ -236,8 +261,20 @@ std::function<int()> add_bench(CLI::App& app) {
         ->capture_default_str();
     app.add_option("--device", options->model.load.device, "cpu, cuda, auto, or ref")->type_name("NAME");
     app.add_flag("--exact", options->model.load.exact, "Time the exact arithmetic");
+    app.add_flag(
+        "--question", options->question,
+        "Time a question of the study: 100 tokens, and 4 answers of 5 tokens behind them; without -p "
+        "and -n nothing else");
+    app.add_flag("--profile", options->model.load.profile,
+                 "Time, bytes and multiply-adds of each stage beside the machine's measured limits");
     add_output_options(app, options->output);
-    return [options] { return bench(*options); };
+    return [options, prompts, gens] {
+        if (options->question && prompts->count() == 0 && gens->count() == 0) {
+            options->prompts = {0};
+            options->gens = {0};
+        }
+        return bench(*options);
+    };
 }
 
 }  // namespace

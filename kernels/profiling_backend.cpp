@@ -1,0 +1,135 @@
+#include "kernels/profiling_backend.h"
+
+#include <algorithm>
+
+namespace tinyllm {
+namespace {
+
+double product(const Matrix& w, std::size_t rows) {
+    return static_cast<double>(w.rows) * static_cast<double>(w.cols) * static_cast<double>(rows);
+}
+
+double matrix_bytes(const Matrix& w) {
+    return static_cast<double>(w.bytes);
+}
+
+/// Of `rows` looked up.
+double table_bytes(const Matrix& w, std::int32_t rows) {
+    return static_cast<double>(w.bytes) / static_cast<double>(w.rows) * rows;
+}
+
+/// Of one position in one layer.
+double position_bytes(const KvLayer& kv) {
+    return static_cast<double>(kv.n_kv_heads) *
+           static_cast<double>(row_bytes(kv.k_type, kv.head_dim) + row_bytes(kv.v_type, kv.head_dim));
+}
+
+struct Seen {
+    double positions = 0;  // distinct ones
+    double pairs = 0;      // of a row and a position it sees
+};
+
+Seen seen_by(const Segment& segment, std::int32_t window) {
+    if (segment.n_keys > 0) {
+        const double keys = segment.n_keys;
+        return {keys, keys * segment.n_rows};
+    }
+    const std::int32_t end = segment.start + segment.n_rows;
+    Seen seen;
+    seen.positions = window > 0 ? std::min(end, segment.n_rows + window - 1) : end;
+    for (std::int32_t p = segment.start; p < end; ++p)
+        seen.pairs += window > 0 ? std::min(p + 1, window) : p + 1;
+    return seen;
+}
+
+DType largest_type(const Matrix& w) {
+    const auto largest = std::ranges::max_element(w.strips, {}, &Strip::rows);
+    return largest == w.strips.end() ? DType::f32 : largest->type;
+}
+
+}  // namespace
+
+StageUse& ProfilingBackend::use_of(std::string_view op, const Matrix* weights, std::string_view name) {
+    for (StageUse& use : uses_) {
+        if (use.op == op && use.weights == name) return use;
+    }
+    StageUse& use = uses_.emplace_back();
+    use.op = op;
+    use.weights = name;
+    if (weights) {
+        use.weight_type = largest_type(*weights);
+        use.int8 = int8_ && op != "embed" && dtype_block(use.weight_type) > 1;
+    }
+    return use;
+}
+
+template <typename Call>
+void ProfilingBackend::record(std::string_view op, const Matrix* weights, std::string_view name,
+                              const Work& work, const Call& call) {
+    StageUse& use = use_of(op, weights, name);
+    const Clock::time_point start = Clock::now();
+    call();
+    use.ns += std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+    ++use.calls;
+    use.weight_bytes += work.weight_bytes;
+    use.cache_bytes += work.cache_bytes;
+    use.multiply_adds += work.multiply_adds;
+}
+
+void ProfilingBackend::embed(const EmbedArgs& args) {
+    Work work{.weight_bytes = table_bytes(*args.table, args.n)};
+    if (args.position_table) work.weight_bytes += table_bytes(*args.position_table, args.n);
+    record("embed", args.table, args.table->name, work, [&] { inner_->embed(args); });
+}
+
+void ProfilingBackend::norm(const NormArgs& args) {
+    record("norm", nullptr, "", {}, [&] { inner_->norm(args); });
+}
+
+void ProfilingBackend::linear(const LinearArgs& args) {
+    const Work work{matrix_bytes(*args.w), 0, product(*args.w, static_cast<std::size_t>(args.n))};
+    record("linear", args.w, args.w->name, work, [&] { inner_->linear(args); });
+    linear_out_ = args.out;
+    linear_name_ = args.w->name;
+}
+
+void ProfilingBackend::glu(const GluArgs& args) {
+    const Work work{matrix_bytes(*args.w), 0, product(*args.w, static_cast<std::size_t>(args.n))};
+    record("glu", args.w, args.w->name, work, [&] { inner_->glu(args); });
+}
+
+void ProfilingBackend::qkv(const QkvArgs& args) {
+    const Work work{matrix_bytes(*args.w), args.n * position_bytes(args.kv),
+                    product(*args.w, static_cast<std::size_t>(args.n))};
+    record("qkv", args.w, args.w->name, work, [&] { inner_->qkv(args); });
+    linear_out_ = nullptr;
+    qkv_name_ = args.w->name;
+}
+
+void ProfilingBackend::attend(const AttendArgs& args) {
+    Work work;
+    for (const Segment& segment : args.segments) {
+        const Seen seen = seen_by(segment, args.window);
+        work.cache_bytes += seen.positions * position_bytes(args.kv);
+        work.multiply_adds += 2 * seen.pairs * args.n_heads * args.kv.head_dim;
+    }
+    record("attend", nullptr, args.q == linear_out_ ? linear_name_ : qkv_name_, work,
+           [&] { inner_->attend(args); });
+}
+
+void ProfilingBackend::logits(const LogitsArgs& args) {
+    const Work work{matrix_bytes(*args.head), 0, product(*args.head, args.rows.size())};
+    record("logits", args.head, args.head->name, work, [&] { inner_->logits(args); });
+}
+
+void ProfilingBackend::score(const ScoreArgs& args) {
+    const Work work{matrix_bytes(*args.head), 0, product(*args.head, args.rows.size())};
+    record("score", args.head, args.head->name, work, [&] { inner_->score(args); });
+}
+
+void ProfilingBackend::copy_kv(const CopyKvArgs& args) {
+    const Work work{.cache_bytes = 2 * args.n_positions * position_bytes(args.kv)};
+    record("copy_kv", nullptr, "", work, [&] { inner_->copy_kv(args); });
+}
+
+}  // namespace tinyllm

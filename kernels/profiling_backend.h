@@ -1,0 +1,64 @@
+// A backend that has another one do its work and takes note of what each op took. Kernels and engine do not
+// know of it; a model loaded without ModelOptions::profile has none.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "tinyllm/profile.h"
+
+namespace tinyllm {
+
+class ProfilingBackend final : public Backend {
+  public:
+    /// `int8`: quantized weights are multiplied as integers (Precision::fast of a device that does so).
+    ProfilingBackend(std::unique_ptr<Backend> inner, bool int8) : inner_(std::move(inner)), int8_(int8) {}
+
+    std::string name() const override { return inner_->name(); }
+    std::string description() const override { return inner_->description(); }
+    int threads() const override { return inner_->threads(); }
+    std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
+        return inner_->pack(parts, done);
+    }
+
+    void embed(const EmbedArgs& args) override;
+    void norm(const NormArgs& args) override;
+    void linear(const LinearArgs& args) override;
+    void glu(const GluArgs& args) override;
+    void qkv(const QkvArgs& args) override;
+    void attend(const AttendArgs& args) override;
+    void logits(const LogitsArgs& args) override;
+    void score(const ScoreArgs& args) override;
+    void copy_kv(const CopyKvArgs& args) override;
+
+    /// Per op and name of its matrix (Matrix::name; of attention, the matrix that made its queries), in the
+    /// order of first calls; `stage` is empty. Needs the mutex, as ops do.
+    const std::vector<StageUse>& uses() const { return uses_; }
+    void clear() { uses_.clear(); }
+
+  private:
+    /// What a call moves and computes.
+    struct Work {
+        double weight_bytes = 0, cache_bytes = 0, multiply_adds = 0;
+    };
+    using Clock = std::chrono::steady_clock;
+
+    template <typename Call>
+    void record(std::string_view op, const Matrix* weights, std::string_view name, const Work& work,
+                const Call& call);
+    StageUse& use_of(std::string_view op, const Matrix* weights, std::string_view name);
+
+    std::unique_ptr<Backend> inner_;
+    bool int8_;
+    std::vector<StageUse> uses_;
+    // Who made the queries that attention will be given.
+    const float* linear_out_ = nullptr;
+    std::string_view linear_name_, qkv_name_;
+};
+
+}  // namespace tinyllm

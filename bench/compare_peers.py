@@ -1,178 +1,187 @@
 #!/usr/bin/env python3
-"""Times llama.cpp (through llama-cpp-python) and tinyllm on the same GGUF file and prints the ratios.
+"""Times tinyllm beside other engines on the same model and prints the ratios.
 
-    compare_peers.py --tinyllm build/tools/tinyllm MODEL.gguf [MODEL2.gguf …] [-t 1,2] [-p 512] [-n 128] [--rounds 5]
+    compare_peers.py --tinyllm build/tools/tinyllm MODEL.gguf [MODEL2.gguf ...] [--peers llama.cpp,transformers-fp32] [--folder HF_FOLDER]
+                     [--llama-bench PATH] [-t 1,2] [-p 100,512] [-n 32] [-d 0,1024] [--question] [--rounds 5] [--work FOLDER]
 
-Run it with a Python that has llama_cpp. Each round starts both programs anew, one after the other, the first one changing from
-round to round; within a process a warm-up run comes first. Both compute the logits of the last token of a prompt and of every
-generated token, and both have the same number of threads. Ratios above 1 mean tinyllm is faster (or smaller).
+Peers: llama.cpp (llama-cpp-python), openvino (GenAI, on the same file), ctranslate2 (int8), transformers-fp32, transformers-bf16; the last three
+read --folder, a Hugging Face folder of the same shape (bench/make_checkpoints.py). A llama-bench given by path is one more. Run it with a
+Python that has them; one that is absent or cannot run the model is a row with the reason.
+
+Each round starts every program anew, pinned to as many cores as it has threads, in an order that turns from round to round; within a process a warm-up
+comes first. All compute the logits of a prompt's last token and of every generated token. Ratios above 1 mean tinyllm is faster (or smaller).
 """
 import argparse
-import ctypes
+import importlib
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
+
+PEERS = {"tinyllm": "tinyllm", "llama.cpp": "llama_cpp_python", "llama-bench": "llama_bench", "openvino": "openvino_genai",
+         "ctranslate2": "ctranslate2_int8", "transformers-fp32": "transformers_torch", "transformers-bf16": "transformers_bf16"}
+QUESTION = {"n": 100, "answers": 4, "answer": 5}  # as tinyllm bench --question
 
 
-def status_bytes(field):
-    with open("/proc/self/status") as lines:
-        for line in lines:
-            if line.startswith(field + ":"):
-                return int(line.split()[1]) * 1024
-    return 0
+def peer_module(name):
+    return importlib.import_module("peers." + PEERS[name])
 
 
-def clear_cache(llama_cpp, context):
-    """The name of this call changed between versions of llama.cpp."""
-    if hasattr(llama_cpp, "llama_memory_clear"):
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
-    elif hasattr(llama_cpp, "llama_kv_self_clear"):
-        llama_cpp.llama_kv_self_clear(context)
-    else:
-        llama_cpp.llama_kv_cache_clear(context)
+def numbers(text):
+    return [int(n) for n in text.split(",")]
 
 
-def run_llama_cpp(path, threads, n_prompt, n_gen):
-    """One process's worth of measurement: {pp_ts, tg_ts, load_ms, rss_bytes}."""
-    import llama_cpp
-
-    quiet = llama_cpp.llama_log_callback(lambda level, text, data: None)
-    llama_cpp.llama_log_set(quiet, ctypes.c_void_p())
-    llama_cpp.llama_backend_init()
-    before = status_bytes("VmRSS")
-    start = time.perf_counter()
-    model_params = llama_cpp.llama_model_default_params()
-    model_params.n_gpu_layers = 0
-    load = getattr(llama_cpp, "llama_model_load_from_file", None) or llama_cpp.llama_load_model_from_file
-    model = load(path.encode(), model_params)
-    if not model:
-        sys.exit(f"llama.cpp cannot load {path}")
-    params = llama_cpp.llama_context_default_params()
-    params.n_ctx = max(n_prompt, n_gen) + 1
-    params.n_batch = params.n_ubatch = max(n_prompt, 1)
-    params.n_threads = params.n_threads_batch = threads
-    make = getattr(llama_cpp, "llama_init_from_model", None) or llama_cpp.llama_new_context_with_model
-    context = make(model, params)
-    if not context:
-        sys.exit(f"llama.cpp cannot make a context for {path}")
-    load_ms = (time.perf_counter() - start) * 1e3
-
-    vocab = llama_cpp.llama_model_get_vocab(model)
-    n_vocab = llama_cpp.llama_vocab_n_tokens(vocab)
-    tokens = (llama_cpp.llama_token * max(n_prompt, n_gen, 1))(*[(i * 7919 + 13) % n_vocab for i in range(max(n_prompt, n_gen, 1))])
-
-    def decode(begin, n):
-        part = (llama_cpp.llama_token * n).from_buffer(tokens, begin * ctypes.sizeof(llama_cpp.llama_token))
-        if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(part, n)) != 0:
-            sys.exit("llama_decode failed")
-        llama_cpp.llama_get_logits(context)
-
-    def prompt():
-        clear_cache(llama_cpp, context)
-        begin = time.perf_counter()
-        decode(0, n_prompt)
-        return n_prompt / (time.perf_counter() - begin)
-
-    def generate():
-        clear_cache(llama_cpp, context)
-        begin = time.perf_counter()
-        for i in range(n_gen):
-            decode(i, 1)
-        return n_gen / (time.perf_counter() - begin)
-
-    result = {"load_ms": load_ms, "pp_ts": None, "tg_ts": None}
-    if n_prompt:
-        prompt()
-        result["pp_ts"] = prompt()
-    if n_gen:
-        generate()
-        result["tg_ts"] = generate()
-    # Python and the imported package are not llama.cpp's memory.
-    result["rss_bytes"] = status_bytes("VmHWM") - before
-    return result
+def tests_of(arguments, context):
+    """In llama-bench's names. A depth that the model does not hold becomes the last
+    multiple of 128 that it does, or none."""
+    tests = []
+    for asked in numbers(arguments.depths):
+        for kind, sizes, letters in (("prompt", arguments.n_prompt, "pp"), ("generate", arguments.n_gen, "tg")):
+            for n in numbers(sizes):
+                if n == 0 or (asked > 0 and kind == "prompt" and n > 128):
+                    continue
+                depth = min(asked, (context - n - 1) // 128 * 128)
+                name = f"{letters}{n}" + (f" @ d{depth}" if depth else "")
+                if depth == 0 and asked > 0:
+                    continue
+                tests.append({"name": name, "kind": kind, "n": n, "depth": depth})
+    if arguments.question:
+        if not any(t["name"] == f"pp{QUESTION['n']}" for t in tests):
+            tests.append({"name": f"pp{QUESTION['n']}", "kind": "prompt", "n": QUESTION["n"], "depth": 0})
+        tests.append({"name": "pp{n}+{answers}x{answer}".format(**QUESTION), "kind": "answers", "depth": 0, **QUESTION})
+    return tests
 
 
-def run_tinyllm(command, path, threads, n_prompt, n_gen):
-    out = subprocess.run([command, "-q", "bench", path, "-p", str(n_prompt), "-n", str(n_gen), "-t", str(threads), "-r", "1", "--json"],
-                         check=True, capture_output=True, text=True).stdout
-    result = {"pp_ts": None, "tg_ts": None}
-    for row in json.loads(out):
-        result["pp_ts" if row["n_prompt"] else "tg_ts"] = row["avg_ts"]
-        result["load_ms"] = row["load_ms"]
-        result["rss_bytes"] = row["rss_peak_bytes"]
-    return result
+def worker(name):
+    """What a round starts: a request on standard input, a reply on standard output."""
+    from peers.common import Unavailable
+    request = json.load(sys.stdin)
+    out = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is not the reply
+    try:
+        reply = peer_module(name).measure(request)
+    except Unavailable as reason:
+        reply = {"unavailable": str(reason)}
+    os.write(out, json.dumps(reply).encode())
 
 
-def run_peer(path, threads, n_prompt, n_gen):
-    out = subprocess.run([sys.executable, os.path.abspath(__file__), "--worker", path, "-t", str(threads), "-p", str(n_prompt), "-n", str(n_gen)],
-                         check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(out)
+def measure(name, request, cores):
+    words = [sys.executable, os.path.abspath(__file__), "--worker", name]
+    done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, cores), env={**os.environ, "OMP_NUM_THREADS": str(request["threads"])})
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        return {"unavailable": reason}
+    return json.loads(done.stdout)
 
 
 def spread(values):
     return f"{statistics.median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
 
 
-def compare(arguments, path, threads):
-    rounds = []
+def compare(arguments, path, threads, peers):
+    """Rows of one model and thread count."""
+    info = subprocess.run([arguments.tinyllm, "info", path, "--json"], check=True, capture_output=True, text=True).stdout
+    request = {"tinyllm": arguments.tinyllm, "llama_bench": arguments.llama_bench, "file": path, "folder": arguments.folder, "work": arguments.work,
+               "threads": threads, "repetitions": arguments.repetitions, "tests": tests_of(arguments, json.loads(info)["model"]["context"])}
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    absent, replies = {}, {}
+    for name in peers:  # conversions are made before the rounds
+        if name in ("openvino", "ctranslate2"):
+            reply = measure(name, {**request, "prepare": True}, cores)
+            if "unavailable" in reply:
+                absent[name] = reply["unavailable"]
     for i in range(arguments.rounds):
-        pair = {}
-        for who in (("ours", "peer"), ("peer", "ours"))[i % 2]:
-            if who == "ours":
-                pair[who] = run_tinyllm(arguments.tinyllm, path, threads, arguments.n_prompt, arguments.n_gen)
-            else:
-                pair[who] = run_peer(path, threads, arguments.n_prompt, arguments.n_gen)
-        rounds.append(pair)
+        order = ["tinyllm", *(p for p in peers if p not in absent)]
+        for name in order[i % len(order):] + order[:i % len(order)]:
+            reply = measure(name, request, cores)
+            if "unavailable" in reply:
+                if name == "tinyllm":
+                    sys.exit(reply["unavailable"])
+                absent[name] = reply["unavailable"]
+            replies.setdefault(name, []).append(reply)
         print(f"  round {i + 1}/{arguments.rounds}", file=sys.stderr)
 
+    def row(what, name, ours="", theirs="", ratio="", ratios=()):
+        return {"model": os.path.basename(path), "threads": threads, "what": what, "peer": peer_module(name).NAME, "tinyllm": ours, "theirs": theirs,
+                "ratio": ratio, "ratios": list(ratios)}
+
     rows = []
-    for name, key, better in ((f"pp{arguments.n_prompt} t/s", "pp_ts", 1), (f"tg{arguments.n_gen} t/s", "tg_ts", 1),
-                              ("load ms", "load_ms", -1), ("peak RSS MiB", "rss_bytes", -1)):
-        scale = 2**-20 if key == "rss_bytes" else 1
-        ours = [r["ours"][key] for r in rounds]
-        peer = [r["peer"][key] for r in rounds]
-        if None in ours or None in peer or min(peer) <= 0:
+    for name in peers:
+        if name in absent:
+            rows.append(row("all", name, theirs=absent[name]))
             continue
-        ratios = [(a / b) ** better for a, b in zip(ours, peer)]
-        rows.append({"model": os.path.basename(path), "threads": threads, "what": name,
-                     "tinyllm": spread([v * scale for v in ours]), "llama.cpp": spread([v * scale for v in peer]),
-                     "ratio": spread(ratios), "ratios": ratios})
+        pairs = list(zip(replies["tinyllm"], replies[name]))
+        for test in request["tests"]:
+            key = test["name"]
+            failed = [reply["reasons"][key] for _, reply in pairs if key in reply["reasons"]]
+            if failed:
+                rows.append(row(key, name, theirs=failed[0]))
+                continue
+            ours, theirs = ([reply["ms"][key] for reply in side] for side in zip(*pairs))
+            ratios = [b / a for a, b in zip(ours, theirs)]
+            rows.append(row(key + (" ms/token" if test["kind"] == "generate" else " ms"), name, spread(ours), spread(theirs), spread(ratios), ratios))
+        for key, title, scale in (("load_ms", "load ms", 1), ("rss_bytes", "peak RSS MiB", 2**-20)):
+            ours, theirs = ([reply[key] for reply in side] for side in zip(*pairs))
+            if None in theirs:
+                rows.append(row(title, name, theirs="not reported"))
+                continue
+            ratios = [b / a for a, b in zip(ours, theirs)]
+            rows.append(row(title, name, spread([v * scale for v in ours]), spread([v * scale for v in theirs]), spread(ratios), ratios))
     return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", metavar="MODEL.gguf")
+    parser.add_argument("models", nargs="*", metavar="MODEL.gguf")
     parser.add_argument("--tinyllm", help="the tinyllm command")
+    parser.add_argument("--peers", default="llama.cpp", help="separated by commas, of " + ", ".join(p for p in PEERS if p != "tinyllm"))
+    parser.add_argument("--llama-bench", metavar="PATH", help="also time this llama-bench")
+    parser.add_argument("--folder", help="the Hugging Face folder of the models' shape")
+    parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "compare_peers"), help="where peers' conversions are kept")
     parser.add_argument("-t", "--threads", default="1,2", help="thread counts, separated by commas")
-    parser.add_argument("-p", "--n-prompt", type=int, default=512)
-    parser.add_argument("-n", "--n-gen", type=int, default=128)
+    parser.add_argument("-p", "--n-prompt", default="100,512", help="behind a depth those up to 128 only")
+    parser.add_argument("-n", "--n-gen", default="32")
+    parser.add_argument("-d", "--depths", default="0,1024")
+    parser.add_argument("--question", action="store_true", help="also a question of the study: 100 tokens and 4 answers of 5")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("-r", "--repetitions", type=int, default=3, help="timed runs of a test in a process")
     parser.add_argument("--json", metavar="PATH", help="also write the rows there")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        print(json.dumps(run_llama_cpp(arguments.models[0], int(arguments.threads), arguments.n_prompt, arguments.n_gen)))
+        worker(arguments.worker)
         return
-    if not arguments.tinyllm:
-        parser.error("--tinyllm is needed: the command to compare")
+    if not arguments.tinyllm or not arguments.models:
+        parser.error("--tinyllm, the command to compare, and a model are needed")
+    if arguments.rounds < 1 or arguments.repetitions < 1:
+        parser.error("--rounds and -r: expected 1 or more")
+    peers = [p for p in arguments.peers.split(",") if p]
+    for peer in peers:
+        if peer not in PEERS or peer == "tinyllm":
+            parser.error(f"no peer {peer}")
+    if "llama-bench" in peers and not arguments.llama_bench:
+        parser.error("the peer llama-bench needs --llama-bench PATH")
+    if arguments.llama_bench and "llama-bench" not in peers:
+        peers.append("llama-bench")
+    pathlib.Path(arguments.work).mkdir(parents=True, exist_ok=True)
 
     rows = []
     for path in arguments.models:
-        for threads in (int(t) for t in arguments.threads.split(",")):
+        for threads in numbers(arguments.threads):
             print(f"{os.path.basename(path)}, {threads} threads", file=sys.stderr)
-            rows += compare(arguments, path, threads)
-    titles = ["model", "threads", "what", "tinyllm", "llama.cpp", "ratio"]
+            rows += compare(arguments, path, threads, peers)
+    titles = ["model", "threads", "what", "peer", "tinyllm", "theirs", "ratio"]
     print("| " + " | ".join(titles) + " |\n|" + " --- |" * len(titles))
     for row in rows:
-        print("| " + " | ".join(str(row[t]) for t in titles) + " |")
-    print("\nMedian [least, most] of the rounds; ratio above 1: tinyllm is faster or smaller.")
+        print("| " + " | ".join(str(row[t]).replace("|", "\\|") for t in titles) + " |")
+    print("\nMedian [least, most] of the rounds; ratio, of each round's pair, above 1: tinyllm is faster or smaller.")
     if arguments.json:
         with open(arguments.json, "w") as file:
-            json.dump({"schema": "tinyllm.compare_peers/1", "rows": rows}, file, indent=2)
+            json.dump({"schema": "tinyllm.compare_peers/2", "rows": rows}, file, indent=2)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ constexpr Rule kRules[] = {
     {"logits", "", "norm, head"},
     {"score", "", "norm, head, softmax"},
     {"norm", "", "norm"},
+    {"copy", "", "copy of the last row"},
     {"copy_kv", "", "cache copy"},
 };
 

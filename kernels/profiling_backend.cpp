@@ -83,7 +83,8 @@ void ProfilingBackend::embed(const EmbedArgs& args) {
 }
 
 void ProfilingBackend::norm(const NormArgs& args) {
-    record("norm", nullptr, "", {}, [&] { inner_->norm(args); });
+    const bool copies = args.norm.kind == NormKind::none;
+    record(copies ? "copy" : "norm", nullptr, "", {}, [&] { inner_->norm(args); });
 }
 
 void ProfilingBackend::linear(const LinearArgs& args) {

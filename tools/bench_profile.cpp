@@ -110,8 +110,7 @@ std::string render_profiles(const std::vector<Json>& rows, Format format) {
         if (csv) continue;
         notes += fmt::format(
             "{}, {} threads, per {}: limits {:.1f} GB/s read, {:.0f} GFLOP/s f32, {:.0f} int8; {:.0f} ops, "
-            "after each "
-            "the threads meet for {:.1f} us at least: {:.1f}%\n",
+            "for each of which the threads take {:.1f} us to meet: {:.1f}%\n",
             row["test"].get<std::string>(), row["n_threads"].get<int>(), profile["per"].get<std::string>(),
             profile["bandwidth_gb_per_s"].get<double>(), profile["f32_gflop_per_s"].get<double>(),
             profile["int8_gflop_per_s"].get<double>(), profile["calls"].get<double>(),

@@ -14,7 +14,7 @@ struct Limits {
     double bandwidth = 0;  ///< bytes read from memory per second
     double f32 = 0;        ///< operations per second, a multiply-add being two: system.h
     double int8 = 0;
-    double meeting_seconds = 0;  ///< of the threads, at least once an op
+    double meeting_seconds = 0;  ///< of the threads, for an op
 };
 Limits measure_limits(int threads, const std::string& cores, double bandwidth);
 

@@ -11,7 +11,7 @@ namespace tinyllm {
 /// The calls of one op with one kind of weight, over all layers. Rest and waiting of a step are in no stage.
 struct StageUse {
     std::string stage;    ///< "attention output"; of an encoder-decoder "encoder …" and "decoder …"
-    std::string op;       ///< of the backend: "linear"
+    std::string op;       ///< of the backend: "linear"; a norm of no kind is a "copy"
     std::string weights;  ///< GGUF names, '#' for the layer, joined by '+'; empty: none
     DType weight_type = DType::f32;  ///< as held in memory; of several the largest part's
     bool int8 = false;               ///< multiplies 8-bit integers; otherwise floats

@@ -67,8 +67,8 @@ enum class Products { f32, int8 };
 /// f32 or q8_0 weights, all of it in the nearest caches (about 0.1 s).
 TINYLLM_API double measured_multiply_adds(Products products, int threads, const std::string& cores = {});
 
-/// Seconds that `threads` threads take to begin and end an op without work: each op of a model waits for that
-/// at least once.
+/// Seconds that `threads` threads take until all of them are at work and done again: what each op of a model
+/// costs beside its work.
 TINYLLM_API double measured_meeting_seconds(int threads, const std::string& cores = {});
 
 }  // namespace tinyllm

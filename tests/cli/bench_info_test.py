@@ -51,6 +51,61 @@ class BenchTest(harness.CommandTest):
         each = 2 * 64 * 4 * 2  # blocks of 64 positions, layers, heads
         self.assertEqual([row["kv_bytes"] for row in rows], [each * (64 + 18), each * (34 + 18)])
 
+    def test_profile(self):
+        rows = self.json("bench", self.model, "-p", "6", "-n", "3", "-d", "4", "-r", "2", "--profile", "--json")
+        self.assertEqual([row["test"] for row in rows], ["pp6 @ d4", "tg3 @ d4"])
+        dim, ff, vocab = tiny_model.DIM, tiny_model.FF, tiny_model.VOCAB
+        for row in rows:
+            profile = row["profile"]
+            stages = profile["stages"]
+            self.assertEqual(profile["per"], "token" if row["n_gen"] else "run")
+            self.assertAlmostEqual(profile["total_ms"], row["avg_ns"] / 1e6 / max(1, row["n_gen"]), delta=1e-5)
+            self.assertEqual(stages[-1]["stage"], "rest")
+            self.assertGreaterEqual(stages[-1]["ms"], 0)  # no stage's time lies outside the whole
+            self.assertAlmostEqual(sum(stage["ms"] for stage in stages), profile["total_ms"], delta=1e-6 * profile["total_ms"])
+            self.assertAlmostEqual(sum(stage["share"] for stage in stages), 1, delta=1e-6)
+            for limit in ("bandwidth_gb_per_s", "f32_gflop_per_s", "int8_gflop_per_s", "meeting_us"):
+                self.assertGreater(profile[limit], 0)
+            # One layer, counted here once more: matrices for each row, the head for one, attention over what each row sees.
+            n, seen = (6, sum(range(5, 11))) if row["n_prompt"] else (1, sum(range(5, 8)) / 3)
+            self.assertAlmostEqual(sum(stage.get("flops", 0) for stage in stages), 2 * (n * (4 * dim * dim + 2 * dim * ff) + dim * vocab + 2 * dim * seen), places=6)
+            by_name = {stage["stage"]: stage for stage in stages}
+            self.assertEqual(by_name["norm, mlp up"]["weights"], "blk.#.ffn_up")
+            for stage in stages[:-1]:
+                if stage["gflop_per_s"]:
+                    self.assertAlmostEqual(stage["gflop_per_s"], stage["flops"] / stage["ms"] / 1e6, delta=1e-6 * stage["gflop_per_s"])
+                    self.assertAlmostEqual(stage["compute_share"], stage["gflop_per_s"] / profile["f32_gflop_per_s"], delta=1e-6)
+        self.assertNotIn("profile", self.json("bench", self.model, "-p", "4", "-n", "0", "-r", "1", "--json")[0])
+
+    def test_profile_as_tables(self):
+        words = ["bench", self.model, "-p", "8", "-n", "2", "-r", "1", "-q", "--profile"]
+        for table in (self.output(*words).decode(), self.output(*words, "--format", "md").decode()):
+            for word in ("±", "mlp down", "rest", "GFLOP/s", "of peak"):
+                self.assertIn(word, table)
+        rows = list(csv.DictReader(io.StringIO(self.output(*words, "--format", "csv").decode())))
+        for test in ("pp8", "tg2"):
+            stages = [row for row in rows if row["test"] == test]
+            self.assertEqual([row["stage"] for row in stages][-2:], ["rest", "all"])
+            self.assertAlmostEqual(sum(float(row["ms"]) for row in stages[:-1]), float(stages[-1]["ms"]), delta=1e-6)
+
+    def test_question(self):
+        rows = self.json("bench", self.long_model(), "--question", "-r", "2", "--json")
+        self.assertEqual([row["test"] for row in rows], ["pp100", "pp100+4x5"])
+        self.assertEqual((rows[1]["n_answers"], rows[1]["n_answer"]), (4, 5))
+        for ns, ts in zip(rows[1]["samples_ns"], rows[1]["samples_ts"]):
+            self.assertAlmostEqual(ts, 120e9 / ns, delta=1e-3 * ts)
+        rows = self.json("bench", self.long_model(), "--question", "-n", "2", "-p", "0", "-r", "1", "--json")
+        self.assertEqual([row["test"] for row in rows], ["tg2", "pp100", "pp100+4x5"])
+        self.fails(2, "bench", self.model, "--question", "-q", says="pp100")  # its context is 96
+
+    def long_model(self):
+        return os.path.join(os.environ["TINYLLM_SOURCE_DIR"], "tools/embedded/models/tiny-llama")
+
+    def test_bad_flags(self):
+        self.fails(2, "bench", self.model, "--profile=7x")
+        self.fails(2, "bench", self.model, "--profiles")
+        self.fails(2, "bench", self.model, "--question", "5")
+
     def test_bad_lists(self):
         self.fails(2, "bench", self.model, "-p", "8,x")
         self.fails(2, "bench", self.model, "-p", "0", "-n", "0", says="-p")

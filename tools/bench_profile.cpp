@@ -109,12 +109,13 @@ std::string render_profiles(const std::vector<Json>& rows, Format format) {
         table.rows.push_back(std::move(all));
         if (csv) continue;
         notes += fmt::format(
-            "{}, {} threads, per {}: limits {:.1f} GB/s read, {:.0f} GFLOP/s f32, {:.0f} int8; {:.0f} ops, "
+            "{}, {} thread{}, per {}: limits {:.1f} GB/s read, {:.0f} GFLOP/s f32, {:.0f} int8; {:.0f} ops, "
             "for each of which the threads take {:.1f} us to meet: {:.1f}%\n",
-            row["test"].get<std::string>(), row["n_threads"].get<int>(), profile["per"].get<std::string>(),
-            profile["bandwidth_gb_per_s"].get<double>(), profile["f32_gflop_per_s"].get<double>(),
-            profile["int8_gflop_per_s"].get<double>(), profile["calls"].get<double>(),
-            profile["meeting_us"].get<double>(), 100 * profile["meeting_share"].get<double>());
+            row["test"].get<std::string>(), row["n_threads"].get<int>(), row["n_threads"] == 1 ? "" : "s",
+            profile["per"].get<std::string>(), profile["bandwidth_gb_per_s"].get<double>(),
+            profile["f32_gflop_per_s"].get<double>(), profile["int8_gflop_per_s"].get<double>(),
+            profile["calls"].get<double>(), profile["meeting_us"].get<double>(),
+            100 * profile["meeting_share"].get<double>());
     }
     if (csv) {
         for (const char* key : {"model_filename", "model_type",   "backends", "n_threads", "type_k",

@@ -25,7 +25,7 @@ double seconds_since(Clock::time_point start) {
 /// Multiply-adds per second of 64 rows of `cols` weights with the widest tile, on all threads of the pool.
 double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType type, std::int64_t cols) {
     constexpr std::int64_t kRows = 64;
-    constexpr std::int64_t kPerPass = std::int64_t{1} << 27;  // a few ms
+    constexpr double kLeastSeconds = 2e-3;  // of a pass, for the clock's sake
     constexpr int kPasses = 6;
     std::vector<float> values(static_cast<std::size_t>(kRows * cols));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) / 8 - 1;
@@ -47,9 +47,9 @@ double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType 
     values.resize(static_cast<std::size_t>(tokens * cols), 0.5f);
 
     const std::int64_t per_call = kRows * cols * tokens;
-    const std::int64_t calls = std::max<std::int64_t>(1, kPerPass / per_call);
+    std::int64_t calls = 1;
     double best = 0;
-    for (int pass = 0; pass < kPasses; ++pass) {
+    for (int pass = 0; pass < kPasses;) {
         // One chunk a thread. A thread that comes late finds its own taken; the pass is slow then, and not
         // the best.
         const auto start = Clock::now();
@@ -66,7 +66,13 @@ double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType 
                 }
             }
         });
-        best = std::max(best, static_cast<double>(per_call * calls * pool.threads()) / seconds_since(start));
+        const double seconds = seconds_since(start);
+        if (seconds < kLeastSeconds) {
+            calls *= 2;
+            continue;
+        }
+        best = std::max(best, static_cast<double>(per_call * calls * pool.threads()) / seconds);
+        ++pass;
     }
     return best;
 }
@@ -86,7 +92,7 @@ double measured_multiply_adds(Products products, int threads, const std::string&
 }
 
 double measured_meeting_seconds(int threads, const std::string& cores) {
-    constexpr int kRuns = 1000;
+    constexpr int kRuns = 200;
     constexpr int kPasses = 5;
     const Placement placement = place_threads(cores, threads);
     cpu::ThreadPool pool(placement.threads, placement.cores);

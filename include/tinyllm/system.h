@@ -13,6 +13,7 @@ namespace tinyllm {
 struct IsaInfo {
     std::string name;
     bool available = false;  ///< this CPU runs it
+    std::string needs;       ///< features of the CPU; empty for those that any has
 };
 
 /// Cores of equal speed that this process may use.

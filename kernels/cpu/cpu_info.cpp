@@ -20,7 +20,13 @@ namespace tinyllm::cpu {
 namespace scalar {
 extern const KernelTable kTable;
 }
+namespace sse41 {
+extern const KernelTable kTable;
+}
 namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx_vnni {
 extern const KernelTable kTable;
 }
 namespace avx512 {
@@ -43,6 +49,9 @@ namespace neon {
 extern const KernelTable kTable;
 }
 namespace neon_dotprod {
+extern const KernelTable kTable;
+}
+namespace neon_i8mm {
 extern const KernelTable kTable;
 }
 #else
@@ -82,24 +91,38 @@ std::vector<Isa> isas() {
     // Clang 14's builtin does not know f16c.
     unsigned a = 0, b = 0, c = 0, d = 0;
     const bool has_f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    const bool has_sse41 = __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1");
+    // The builtins of avx2 and avx512 ask the system too, whether it keeps the wide registers.
     const bool has_avx2 = has_f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                             __builtin_cpu_supports("avx512dq");
+    // No builtin of GCC 11 or Clang 14 knows AVX-VNNI.
+    const bool has_avx_vnni = has_avx2 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1U << 4);
     const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
     const bool has_bf16 = has_vnni && __builtin_cpu_supports("avx512bf16");
     static const bool has_amx = has_bf16 && has_amx_bf16();
     static const KernelTable bf16 = with_pairs(avx512_vnni::kTable, "avx512_bf16", avx512_bf16::kPairs);
     static const KernelTable tiles = with_pairs(avx512_vnni::kTable, "amx", amx::kPairs);
-    return {{&scalar::kTable, true},          {&avx2::kTable, has_avx2}, {&avx512::kTable, has_avx512},
-            {&avx512_vnni::kTable, has_vnni}, {&bf16, has_bf16},         {&tiles, has_amx}};
+    return {{&scalar::kTable, true},
+            {&sse41::kTable, has_sse41, "SSSE3, SSE4.1"},
+            {&avx2::kTable, has_avx2, "AVX2, FMA, F16C"},
+            {&avx_vnni::kTable, has_avx_vnni, "AVX2, FMA, F16C, AVX-VNNI"},
+            {&avx512::kTable, has_avx512, "AVX-512 F, BW, VL, DQ"},
+            {&avx512_vnni::kTable, has_vnni, "AVX-512 F, BW, VL, DQ, VNNI"},
+            {&bf16, has_bf16, "AVX-512 F, BW, VL, DQ, VNNI, BF16"},
+            {&tiles, has_amx, "AVX-512 F, BW, VL, DQ, VNNI, BF16, AMX-TILE, AMX-BF16 and Linux 5.16"}};
 #elif defined(__aarch64__)
     const unsigned long caps = getauxval(AT_HWCAP);
     constexpr unsigned long kFp16 = 1UL << 10;     // HWCAP_ASIMDHP
     constexpr unsigned long kDotProd = 1UL << 20;  // HWCAP_ASIMDDP
+    constexpr unsigned long kI8mm = 1UL << 13;     // HWCAP2_I8MM
+    const bool has_dotprod = (caps & kDotProd) != 0 && (caps & kFp16) != 0;
+    const bool has_i8mm = has_dotprod && (getauxval(AT_HWCAP2) & kI8mm) != 0;
     return {{&scalar::kTable, true},
             {&neon::kTable, true},
-            {&neon_dotprod::kTable, (caps & kDotProd) != 0 && (caps & kFp16) != 0}};
+            {&neon_dotprod::kTable, has_dotprod, "asimdhp, asimddp"},
+            {&neon_i8mm::kTable, has_i8mm, "asimdhp, asimddp, i8mm"}};
 #else
     return {{&scalar::kTable, true}};
 #endif
@@ -114,7 +137,8 @@ const KernelTable& choose_isa(const std::string& name) {
         known += std::string(known.empty() ? "" : ", ") + isa.table->name;
         if (isa.table->name == wanted) {
             if (isa.runs_here) return *isa.table;
-            throw Error(ErrorKind::unsupported, "instruction set " + wanted + ": this CPU does not have it");
+            throw Error(ErrorKind::unsupported,
+                        "instruction set " + wanted + ": this CPU does not have all of " + isa.needs);
         }
         if (isa.runs_here) best = isa.table;
     }

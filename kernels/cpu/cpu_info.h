@@ -12,6 +12,7 @@ namespace tinyllm::cpu {
 struct Isa {
     const KernelTable* table;
     bool runs_here;
+    const char* needs = "";  // features of the CPU, as its maker or the kernel names them
 };
 std::vector<Isa> isas();
 

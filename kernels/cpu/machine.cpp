@@ -15,7 +15,7 @@ namespace tinyllm {
 SystemInfo cpu_system_info() {
     SystemInfo info;
     info.cpu = cpu::cpu_name();
-    for (const cpu::Isa& isa : cpu::isas()) info.isas.push_back({isa.table->name, isa.runs_here});
+    for (const cpu::Isa& isa : cpu::isas()) info.isas.push_back({isa.table->name, isa.runs_here, isa.needs});
     info.live_isa = cpu::choose_isa("").name;
     for (const cpu::Cluster& cluster : cpu::clusters())
         info.clusters.push_back({cluster.cpus, cluster.capacity});

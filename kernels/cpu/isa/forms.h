@@ -12,12 +12,18 @@
 
 #include "kernels/quant_blocks.h"
 
+#if defined(__clang__)
+#define TINYLLM_UNROLL _Pragma("unroll")
+#else
+#define TINYLLM_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 /// Low nibbles are elements 0..15, high ones 16..31.
 TINYLLM_INLINE I nibbles(const uint8_t* block, int j) {
     const I raw = load_i(block + (j & 3) * kLanes * 4);
-    return and_i(j < 4 ? raw : shift_right<4>(raw), set1_i(0x0f0f0f0f));
+    return j < 4 ? and_i(raw, set1_i(0x0f0f0f0f)) : high_nibbles(raw);
 }
 
 /// x << n, or >> -n.
@@ -108,9 +114,10 @@ struct FourBitTable {
     static constexpr bool kMinimum = false, kHalves = false;
     typedef DotQ8 Product;
     static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q8; }
-    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return spread(nibbles(block, j)); }
+    static TINYLLM_INLINE I spread(I nibbles) {
         alignas(16) static constexpr Levels kLevels(levels);
-        return look_up(kLevels.bytes, nibbles(block, j));
+        return look_up(kLevels.bytes, nibbles);
     }
 };
 
@@ -163,6 +170,17 @@ struct Form<kQ6_K> {
         return or_i(nibbles(block, j), and_i(high, set1_i(0x30303030)));
     }
 };
+
+template <int type>
+TINYLLM_INLINE int64_t scale_bytes(int64_t blocks) {
+    return (blocks * Form<type>::kScales * kLanes * 2 + 63) / 64 * 64;
+}
+
+/// Vector `i` of the scales of block b.
+template <int type>
+TINYLLM_INLINE F block_scale(const uint8_t* panel, int64_t b, int i) {
+    return load_f16(reinterpret_cast<const uint16_t*>(panel) + (b * Form<type>::kScales + i) * kLanes);
+}
 
 /// A type as a value.
 template <int type>

@@ -73,9 +73,13 @@ TINYLLM_INLINE void put_sums(IntTile out, int64_t at, float scale, int32_t first
 void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile out) {
     for (int64_t b = 0; b < cols / kBlock; ++b) {
         const int64_t at = b * tile + column;
-        int8_t* q = out.q + at * kBlock;
+        int8_t* q = out.q + b * tile * kBlock;
+        const auto clear = [&] {
+            for (int i = 0; i < kBlock; i += kLanes)
+                __builtin_memset(q + element_at(column, tile, i), 0, kLanes);
+        };
         if (!x) {
-            __builtin_memset(q, 0, kBlock);
+            clear();
             put_sums(out, at, 0, 0, 0);
             continue;
         }
@@ -89,7 +93,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         }
         const float poison = sum_lanes(bad);
         if (poison != poison) {
-            __builtin_memset(q, 0, kBlock);
+            clear();
             put_sums(out, at, poison, 0, 0);
             continue;
         }
@@ -100,7 +104,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         for (int i = 0; i < kBlock; i += kLanes) {
             const I v = round_to_int(mul(load(from + i), inverse));
             halves[2 * i / kBlock] = add_i(halves[2 * i / kBlock], v);
-            store_s8(q + i, v);
+            store_s8(q + element_at(column, tile, i), v);
         }
         put_sums(out, at, largest / 127.0f, sum_lanes_i(halves[0]), sum_lanes_i(halves[1]));
     }

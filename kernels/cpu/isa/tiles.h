@@ -4,13 +4,7 @@
 // the tile: that makes results independent of the number of tokens and threads.
 #pragma once
 
-#include "kernels/cpu/isa/forms.h"
-
-#if defined(__clang__)
-#define TINYLLM_UNROLL _Pragma("unroll")
-#else
-#define TINYLLM_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "kernels/cpu/isa/int_pairs.h"
 
 namespace tinyllm::cpu::TINYLLM_ISA {
 
@@ -23,17 +17,6 @@ TINYLLM_INLINE int next_tile(int64_t remaining) {
         if (remaining <= kTileSizes[i]) return kTileSizes[i];
     }
     return kLargestTile;
-}
-
-template <int type>
-TINYLLM_INLINE int64_t scale_bytes(int64_t blocks) {
-    return (blocks * Form<type>::kScales * kLanes * 2 + 63) / 64 * 64;
-}
-
-/// Vector `i` of the scales of block b.
-template <int type>
-TINYLLM_INLINE F block_scale(const uint8_t* panel, int64_t b, int i) {
-    return load_f16(reinterpret_cast<const uint16_t*>(panel) + (b * Form<type>::kScales + i) * kLanes);
 }
 
 template <int type>
@@ -163,15 +146,22 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
                     dot[p][t] = Product::template start<kOffset>(offsets + t * kParts);
             }
             TINYLLM_UNROLL
-            for (int j = part * 8 / kParts; j < (part + 1) * 8 / kParts; ++j) {
-                I v[panels];
+            for (int j = part * 8 / kParts; j < (part + 1) * 8 / kParts; j += kSteps) {
+                I v[panels][kSteps];
                 TINYLLM_UNROLL
-                for (int p = 0; p < panels; ++p)
-                    v[p] = W::bytes(w + p * stride + scales + b * W::kBytes * kLanes, j);
+                for (int p = 0; p < panels; ++p) {
+                    TINYLLM_UNROLL
+                    for (int s = 0; s < kSteps; ++s)
+                        v[p][s] = W::bytes(w + p * stride + scales + b * W::kBytes * kLanes, j + s);
+                }
                 TINYLLM_UNROLL
                 for (int t = 0; t < tile; ++t) {
+                    const auto four = load_steps(q + t * kBlock + 4 * j);
                     TINYLLM_UNROLL
-                    for (int p = 0; p < panels; ++p) Product::step(dot[p][t], v[p], q + t * kBlock + 4 * j);
+                    for (int s = 0; s < kSteps; ++s) {
+                        TINYLLM_UNROLL
+                        for (int p = 0; p < panels; ++p) Product::step(dot[p][t], v[p][s], step_of(four, s));
+                    }
                 }
             }
             TINYLLM_UNROLL
@@ -205,12 +195,17 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
 template <int type, int panels, int width>
 TINYLLM_INLINE void int_columns_of(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
                                    int64_t ld) {
-    constexpr int kColumns = width <= kIntColumns ? width : kIntColumns;
+    constexpr int kMost = in_pairs(width) ? kPairColumns : kIntColumns;
+    constexpr int kColumns = width <= kMost ? width : kMost;
     static_assert(width % kColumns == 0);
     for (int t = 0; t < width; t += kColumns) {
         const IntTile part{x.q + t * kBlock, x.scales + t,     x.sums + t,          x.offsets_q8 + t,
                            x.offsets_q4 + t, x.offsets_q5 + t, x.offsets_q6 + 2 * t};
-        int_block<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
+        if constexpr (in_pairs(width)) {
+            int_pairs<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
+        } else {
+            int_block<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
+        }
     }
 }
 
@@ -218,12 +213,12 @@ template <int type, int tile>
 void int_panels_of(const Panels* w, int64_t first, int n_panels, IntTile x, float* out, int64_t ld) {
     const uint8_t* data = w->data + first * w->stride;
     const int64_t blocks = w->cols / kBlock;
+    constexpr int kPanels = in_pairs(tile) ? kPairPanels : kIntPanels;
     int p = 0;
-    for (; p + kIntPanels <= n_panels; p += kIntPanels) {
-        int_columns_of<type, kIntPanels, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes,
-                                               ld);
+    for (; p + kPanels <= n_panels; p += kPanels) {
+        int_columns_of<type, kPanels, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes, ld);
     }
-    if constexpr (kIntPanels > 1) {
+    if constexpr (kPanels > 1) {
         for (; p < n_panels; ++p) {
             int_columns_of<type, 1, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes, ld);
         }

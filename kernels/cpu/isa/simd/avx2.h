@@ -1,4 +1,4 @@
-// Eight lanes: AVX2, FMA, F16C.
+// Eight lanes: AVX2, FMA, F16C; with AVX-VNNI where the compiler is told of it.
 #pragma once
 
 #include <immintrin.h>
@@ -8,10 +8,13 @@
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 constexpr int kLanes = 8;
-constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 6, 6};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 1;
+constexpr bool kPairs = false;
+constexpr int kPairPanels = 0;
+constexpr int kPairColumns = 0;
+constexpr int kSteps = 1;
 constexpr int kIntColumns = 6;
 
 typedef __m256 F;
@@ -92,6 +95,9 @@ template <int n>
 TINYLLM_INLINE I shift_right(I x) {  // arithmetic
     return _mm256_srai_epi32(x, n);
 }
+TINYLLM_INLINE I high_nibbles(I x) {
+    return and_i(shift_right<4>(x), set1_i(0x0f0f0f0f));
+}
 TINYLLM_INLINE F to_float(I x) {
     return _mm256_cvtepi32_ps(x);
 }
@@ -154,11 +160,48 @@ TINYLLM_INLINE F sum_rows(const F* v) {
     return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
 }
 
+/// Activations of kSteps steps, and those of step s among them.
+TINYLLM_INLINE const int8_t* load_steps(const int8_t* x) {
+    return x;
+}
+TINYLLM_INLINE const int8_t* step_of(const int8_t* x, int) {
+    return x;
+}
+
 TINYLLM_INLINE I broadcast4(const int8_t* x) {
     int32_t four;
     __builtin_memcpy(&four, x, 4);
     return _mm256_set1_epi32(four);
 }
+
+#if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
+constexpr int kQ8Offset = 128;
+
+/// Unsigned weights (stored + 128, or nibbles) times signed activations; the sum starts at what takes the
+/// offset out. AVX-512 has the same instruction in an encoding of its own: the tests build this file for it
+/// too, for machines that have no AVX-VNNI.
+struct DotQ8 {
+    typedef I Acc;
+    template <bool offset>
+    static TINYLLM_INLINE Acc start(const int32_t* add) {
+        return offset ? _mm256_set1_epi32(*add) : _mm256_setzero_si256();
+    }
+    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+#ifdef __AVXVNNI__
+        acc = _mm256_dpbusd_avx_epi32(acc, w, broadcast4(x));
+#else
+        acc = _mm256_dpbusd_epi32(acc, w, broadcast4(x));
+#endif
+    }
+    template <bool>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t*) {
+        return acc;
+    }
+};
+typedef DotQ8 DotQ4;
+typedef DotQ8 DotQ6;
+#else
+constexpr int kQ8Offset = 0;
 
 /// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
 struct DotQ8 {
@@ -202,5 +245,6 @@ struct DotQ4 {
         return offset ? add_i(sum, set1_i(*add)) : sum;
     }
 };
+#endif
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

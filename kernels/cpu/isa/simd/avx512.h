@@ -11,6 +11,10 @@ constexpr int kLanes = 16;
 constexpr int kTileSizes[] = {1, 2, 4, 6, 12};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 2;
+constexpr bool kPairs = false;
+constexpr int kPairPanels = 0;
+constexpr int kPairColumns = 0;
+constexpr int kSteps = 1;
 constexpr int kIntColumns = 6;
 
 typedef __m512 F;
@@ -91,6 +95,9 @@ template <int n>
 TINYLLM_INLINE I shift_right(I x) {  // arithmetic
     return _mm512_srai_epi32(x, n);
 }
+TINYLLM_INLINE I high_nibbles(I x) {
+    return and_i(shift_right<4>(x), set1_i(0x0f0f0f0f));
+}
 TINYLLM_INLINE F to_float(I x) {
     return _mm512_cvtepi32_ps(x);
 }
@@ -164,6 +171,14 @@ TINYLLM_INLINE F sum_rows(const F* v) {
     }
     return add(_mm512_shuffle_f32x4(eight[0], eight[1], 0x88),
                _mm512_shuffle_f32x4(eight[0], eight[1], 0xdd));
+}
+
+/// Activations of kSteps steps, and those of step s among them.
+TINYLLM_INLINE const int8_t* load_steps(const int8_t* x) {
+    return x;
+}
+TINYLLM_INLINE const int8_t* step_of(const int8_t* x, int) {
+    return x;
 }
 
 TINYLLM_INLINE I broadcast4(const int8_t* x) {

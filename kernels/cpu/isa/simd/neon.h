@@ -12,7 +12,8 @@ constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 2;
-constexpr int kIntColumns = 8;
+constexpr int kSteps = 4;
+constexpr int kIntColumns = 4;
 
 typedef float32x4_t F;
 typedef int32x4_t I;
@@ -94,6 +95,9 @@ TINYLLM_INLINE I shift_right(I x) {  // arithmetic; n = 0 has no instruction
         return vshrq_n_s32(x, n);
     }
 }
+TINYLLM_INLINE I high_nibbles(I x) {
+    return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(x), 4));
+}
 TINYLLM_INLINE F to_float(I x) {
     return vcvtq_f32_s32(x);
 }
@@ -154,10 +158,16 @@ TINYLLM_INLINE F sum_rows(const F* v) {
     return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
 }
 
-TINYLLM_INLINE int8x16_t broadcast4(const int8_t* x) {
-    int32_t four;
-    __builtin_memcpy(&four, x, 4);
-    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+/// Activations of kSteps steps, and those of step s among them: four bytes of the vector.
+struct Step {
+    int8x16_t x;
+    int s;
+};
+TINYLLM_INLINE int8x16_t load_steps(const int8_t* x) {
+    return vld1q_s8(x);
+}
+TINYLLM_INLINE Step step_of(int8x16_t x, int s) {
+    return {x, s};
 }
 
 #ifdef __ARM_FEATURE_DOTPROD
@@ -167,8 +177,22 @@ struct DotQ8 {
     static TINYLLM_INLINE Acc start(const int32_t*) {
         return vdupq_n_s32(0);
     }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        acc = vdotq_s32(acc, vreinterpretq_s8_s32(w), broadcast4(x));
+    /// The instruction takes the four bytes from the vector, which saves spreading them.
+    static TINYLLM_INLINE void step(Acc& acc, I w, Step x) {
+        const int8x16_t bytes = vreinterpretq_s8_s32(w);
+        switch (x.s) {
+            case 0:
+                acc = vdotq_laneq_s32(acc, bytes, x.x, 0);
+                break;
+            case 1:
+                acc = vdotq_laneq_s32(acc, bytes, x.x, 1);
+                break;
+            case 2:
+                acc = vdotq_laneq_s32(acc, bytes, x.x, 2);
+                break;
+            default:
+                acc = vdotq_laneq_s32(acc, bytes, x.x, 3);
+        }
     }
     template <bool offset>
     static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
@@ -176,22 +200,45 @@ struct DotQ8 {
         return offset ? add_i(sum, set1_i(*add)) : sum;
     }
 };
+typedef DotQ8 DotQ4;
+typedef DotQ8 DotQ6;
 #else
-/// Two products of bytes fit 16 bits as long as no activation is -128; pairs are joined at the end of a
-/// block.
+TINYLLM_INLINE int8x16_t spread(Step step) {
+    const I x = vreinterpretq_s32_s8(step.x);
+    switch (step.s) {
+        case 0:
+            return vreinterpretq_s8_s32(vdupq_laneq_s32(x, 0));
+        case 1:
+            return vreinterpretq_s8_s32(vdupq_laneq_s32(x, 1));
+        case 2:
+            return vreinterpretq_s8_s32(vdupq_laneq_s32(x, 2));
+        default:
+            return vreinterpretq_s8_s32(vdupq_laneq_s32(x, 3));
+    }
+}
+
+/// Two products of bytes fit 16 bits as long as no activation is -128, so two steps are multiplied before
+/// they are joined to the sums of 32 bits.
 struct DotQ8 {
     struct Acc {
         int32x4_t rows01, rows23;
+        int16x8_t first01, first23;
     };
     template <bool>
     static TINYLLM_INLINE Acc start(const int32_t*) {
-        return {vdupq_n_s32(0), vdupq_n_s32(0)};
+        return {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s16(0), vdupq_n_s16(0)};
     }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
+    static TINYLLM_INLINE void step(Acc& acc, I w, Step x) {
         const int8x16_t bytes = vreinterpretq_s8_s32(w);
-        const int8x16_t four = broadcast4(x);
-        acc.rows01 = vpadalq_s16(acc.rows01, vmull_s8(vget_low_s8(bytes), vget_low_s8(four)));
-        acc.rows23 = vpadalq_s16(acc.rows23, vmull_high_s8(bytes, four));
+        const int8x16_t four = spread(x);
+        if (x.s % 2 == 0) {
+            acc.first01 = vmull_s8(vget_low_s8(bytes), vget_low_s8(four));
+            acc.first23 = vmull_high_s8(bytes, four);
+        } else {
+            acc.rows01 =
+                vpadalq_s16(acc.rows01, vmlal_s8(acc.first01, vget_low_s8(bytes), vget_low_s8(four)));
+            acc.rows23 = vpadalq_s16(acc.rows23, vmlal_high_s8(acc.first23, bytes, four));
+        }
     }
     template <bool offset>
     static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
@@ -199,8 +246,74 @@ struct DotQ8 {
         return offset ? add_i(sum, set1_i(*add)) : sum;
     }
 };
+
+/// Sums of 16 bits over all steps: eight products of weights 0..31, or the four of half a block of weights
+/// 0..63, stay below 2^15 (8 * 31 * 127, 4 * 63 * 127).
+struct DotQ6 {
+    struct Acc {
+        int16x8_t rows01, rows23;
+    };
+    template <bool>
+    static TINYLLM_INLINE Acc start(const int32_t*) {
+        return {vdupq_n_s16(0), vdupq_n_s16(0)};
+    }
+    static TINYLLM_INLINE void step(Acc& acc, I w, Step x) {
+        const int8x16_t bytes = vreinterpretq_s8_s32(w);
+        const int8x16_t four = spread(x);
+        acc.rows01 = vmlal_s8(acc.rows01, vget_low_s8(bytes), vget_low_s8(four));
+        acc.rows23 = vmlal_high_s8(acc.rows23, bytes, four);
+    }
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = vpaddq_s32(vpaddlq_s16(acc.rows01), vpaddlq_s16(acc.rows23));
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
+};
+
+/// Weights 0..15: pairs of those sums stay below 2^15 too.
+struct DotQ4 : DotQ6 {
+    template <bool offset>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
+        const I sum = vpaddlq_s16(vpaddq_s16(acc.rows01, acc.rows23));
+        return offset ? add_i(sum, set1_i(*add)) : sum;
+    }
+};
 #endif
-typedef DotQ8 DotQ4;
-typedef DotQ8 DotQ6;
+
+#ifdef __ARM_FEATURE_MATMUL_INT8
+/// Products of 2 rows by 2 tokens, eight bytes of each at a time: see int_pairs.h.
+constexpr bool kPairs = true;
+constexpr int kPairPanels = 1;
+constexpr int kPairColumns = 8;
+
+struct Rows {
+    I first, second;
+};
+/// {a0, b0, a1, b1} and {a2, b2, a3, b3}.
+TINYLLM_INLINE Rows interleave(I a, I b) {
+    return {vzip1q_s32(a, b), vzip2q_s32(a, b)};
+}
+/// {a0, a1, b0, b1} and {a2, a3, b2, b3}.
+TINYLLM_INLINE Rows halves(I a, I b) {
+    const int64x2_t x = vreinterpretq_s64_s32(a);
+    const int64x2_t y = vreinterpretq_s64_s32(b);
+    return {vreinterpretq_s32_s64(vzip1q_s64(x, y)), vreinterpretq_s32_s64(vzip2q_s64(x, y))};
+}
+/// {*a, *a, *b, *b}
+TINYLLM_INLINE I two(const int32_t* a, const int32_t* b) {
+    return vcombine_s32(vld1_dup_s32(a), vld1_dup_s32(b));
+}
+TINYLLM_INLINE F two(const float* a, const float* b) {
+    return vcombine_f32(vld1_dup_f32(a), vld1_dup_f32(b));
+}
+/// Sums {x0 w0, x0 w1, x1 w0, x1 w1} of two times eight bytes each.
+TINYLLM_INLINE I multiply_pairs(I acc, I x, I w) {
+    return vmmlaq_s32(acc, vreinterpretq_s8_s32(x), vreinterpretq_s8_s32(w));
+}
+#else
+constexpr bool kPairs = false;
+constexpr int kPairPanels = 0;
+constexpr int kPairColumns = 0;
+#endif
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

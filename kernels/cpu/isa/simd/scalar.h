@@ -10,6 +10,10 @@ constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 4, 4};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 1;
+constexpr bool kPairs = false;
+constexpr int kPairPanels = 0;
+constexpr int kPairColumns = 0;
+constexpr int kSteps = 1;
 constexpr int kIntColumns = 4;
 
 typedef float F __attribute__((vector_size(16)));
@@ -96,6 +100,9 @@ TINYLLM_INLINE I shift_left(I x) {
 template <int n>
 TINYLLM_INLINE I shift_right(I x) {  // arithmetic
     return x >> n;
+}
+TINYLLM_INLINE I high_nibbles(I x) {
+    return and_i(shift_right<4>(x), set1_i(0x0f0f0f0f));
 }
 TINYLLM_INLINE F to_float(I x) {
     return __builtin_convertvector(x, F);
@@ -187,6 +194,14 @@ TINYLLM_INLINE float max_lanes(F x) {
 /// Lane i becomes the sum of the lanes of v[i].
 TINYLLM_INLINE F sum_rows(const F* v) {
     return F{sum_lanes(v[0]), sum_lanes(v[1]), sum_lanes(v[2]), sum_lanes(v[3])};
+}
+
+/// Activations of kSteps steps, and those of step s among them.
+TINYLLM_INLINE const int8_t* load_steps(const int8_t* x) {
+    return x;
+}
+TINYLLM_INLINE const int8_t* step_of(const int8_t* x, int) {
+    return x;
 }
 
 /// Products of four consecutive bytes of each row with four bytes of x.

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Cycles of the int8 inner loops on 64-bit Arm by llvm-mca's models of cores, ours beside ggml's and KleidiAI's.
+
+    python3 bench/mca.py [--ggml DIR] [--kleidiai DIR] [--only WORD] [--dump]
+
+Needs aarch64-linux-gnu-g++ (tools/setup.sh ci), llvm-objdump and llvm-mca, 17 or later for the model of neoverse-n1 (Debian: llvm-19 or later). DIR is a
+checkout of that project; without it its rows are left out. All are compiled by the same compiler with the same options.
+
+Of each function the innermost loop with the most multiply-accumulates is taken from the object code, counted (a dot product instruction is 16, a 2x8x2 matrix
+product 32, a widening multiply one for each lane; --dump prints it) and simulated with all data in the nearest cache. The figure is cycles for 1024
+multiply-accumulates. llvm-mca has no model of the Cortex-A76 and A78: it takes the A57's. Their server version is the Neoverse N1, which it has; the A710's is the N2."""
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Set of instructions: our kernels' name, compiler option, cores. The last core of each is what boards without a model of their own are judged by.
+SETS = {
+    "neon": ("-march=armv8-a", ["cortex-a72"]),
+    "neon_dotprod": ("-march=armv8.2-a+dotprod+fp16", ["cortex-a76", "neoverse-n1"]),
+    "neon_i8mm": ("-march=armv8.2-a+dotprod+fp16+i8mm", ["neoverse-n2", "neoverse-v1"]),
+}
+TYPES = {"q8_0": "kQ8_0", "q4_0": "kQ4_0", "q4_1": "kQ4_1"}  # q4_k is packed as q4_1
+
+OURS = """
+#include <stddef.h>
+#include <stdint.h>
+#include "kernels/cpu/kernel_table.h"
+#include TINYLLM_SIMD
+#include "kernels/cpu/isa/tiles.h"
+namespace tinyllm::cpu::TINYLLM_ISA {
+template <int type, int tile>
+TINYLLM_INLINE void block(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out, int64_t ld) {
+    if constexpr (in_pairs(tile)) {
+        int_pairs<type, kPairPanels, tile < kPairColumns ? tile : kPairColumns, tile>(w, stride, blocks, x, out, ld);
+    } else {
+        int_block<type, kIntPanels, tile < kIntColumns ? tile : kIntColumns, tile>(w, stride, blocks, x, out, ld);
+    }
+}
+"""
+
+# Set, what it computes as we name it, tokens at a time (1: decoding), file, function
+GGML = [
+    ("neon", "q8_0", 1, "arch/arm/quants.c", "ggml_vec_dot_q8_0_q8_0"),
+    ("neon", "q4_0", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_0_q8_0"),
+    ("neon", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_1_q8_1"),
+    ("neon", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_K_q8_K"),
+    ("neon_dotprod", "q8_0", 1, "arch/arm/quants.c", "ggml_vec_dot_q8_0_q8_0"),
+    ("neon_dotprod", "q8_0", 1, "arch/arm/repack.cpp", "ggml_gemv_q8_0_4x4_q8_0"),
+    ("neon_dotprod", "q8_0", 4, "arch/arm/repack.cpp", "ggml_gemm_q8_0_4x4_q8_0"),
+    ("neon_dotprod", "q4_0", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_0_q8_0"),
+    ("neon_dotprod", "q4_0", 1, "arch/arm/repack.cpp", "ggml_gemv_q4_0_4x4_q8_0"),
+    ("neon_dotprod", "q4_0", 1, "arch/arm/repack.cpp", "ggml_gemv_q4_0_4x8_q8_0"),
+    ("neon_dotprod", "q4_0", 16, "arch/arm/repack.cpp", "ggml_gemm_q4_0_4x4_q8_0"),
+    ("neon_dotprod", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_1_q8_1"),
+    ("neon_dotprod", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_K_q8_K"),
+    ("neon_dotprod", "q4_1", 1, "arch/arm/repack.cpp", "ggml_gemv_q4_K_8x4_q8_K"),
+    ("neon_dotprod", "q4_1", 4, "arch/arm/repack.cpp", "ggml_gemm_q4_K_8x4_q8_K"),
+    ("neon_i8mm", "q8_0", 4, "arch/arm/repack.cpp", "ggml_gemm_q8_0_4x8_q8_0"),
+    ("neon_i8mm", "q4_0", 16, "arch/arm/repack.cpp", "ggml_gemm_q4_0_4x8_q8_0"),
+    ("neon_i8mm", "q4_1", 4, "arch/arm/repack.cpp", "ggml_gemm_q4_K_8x8_q8_K"),
+]
+QSI4 = "kai/ukernels/matmul/matmul_clamp_f32_qsi8d32p_qsi4c32p/kai_matmul_clamp_f32_"
+QSI8 = "kai/ukernels/matmul/matmul_clamp_f32_qai8dxp_qsi8cxp/kai_matmul_clamp_f32_"
+# The qsi8cxp kernels have one scale a row, not one for each 32: nothing but products in their inner loops.
+KLEIDIAI = [
+    ("neon_dotprod", "q4_0", 1, QSI4 + "qsi8d32p1x4_qsi4c32p4x4_1x4_neon_dotprod_asm.S"),
+    ("neon_dotprod", "q4_0", 1, QSI4 + "qsi8d32p1x8_qsi4c32p4x8_1x4x32_neon_dotprod_asm.S"),
+    ("neon_dotprod", "q4_0", 16, QSI4 + "qsi8d32p4x4_qsi4c32p4x4_16x4_neon_dotprod_asm.S"),
+    ("neon_dotprod", "q8_0", 1, QSI8 + "qai8dxp1x4_qsi8cxp4x4_1x4_neon_dotprod_asm.S"),
+    ("neon_dotprod", "q8_0", 16, QSI8 + "qai8dxp4x4_qsi8cxp4x4_16x4_neon_dotprod.c"),
+    ("neon_i8mm", "q4_0", 16, QSI4 + "qsi8d32p4x8_qsi4c32p4x8_16x4_neon_i8mm_asm.S"),
+    ("neon_i8mm", "q4_0", 8, QSI4 + "qsi8d32p4x8_qsi4c32p4x8_8x4x32_neon_i8mm_asm.S"),
+    ("neon_i8mm", "q8_0", 16, QSI8 + "qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm_asm.S"),
+]
+
+
+def tool(name):
+    found = [name] if shutil.which(name) else []
+    found += [f"{name}-{version}" for version in range(30, 16, -1) if shutil.which(f"{name}-{version}")]
+    if not found:
+        sys.exit(f"mca.py: {name} is missing (Debian: apt-get install llvm-19)")
+    return found[-1] if len(found) == 1 else found[1]
+
+
+def output(*command, **more):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **more)
+    if done.returncode:
+        sys.exit(f"mca.py: {command[0]}: {done.stderr.strip()[:2000]}")
+    return done.stdout
+
+
+class Objects:
+    """Compiled files, each once for each option."""
+
+    def __init__(self, folder):
+        self.folder, self.done = folder, {}
+
+    def code(self, source, march, *options):
+        """Function name -> [(address, instruction)]"""
+        key = (source, march)
+        if key not in self.done:
+            to = self.folder / f"{len(self.done)}.o"
+            compiler = "aarch64-linux-gnu-g++" if str(source).endswith(".cpp") else "aarch64-linux-gnu-gcc"
+            output(compiler, "-O3", march, *options, "-c", source, "-o", to)
+            functions, lines = {}, []
+            for line in output(tool("llvm-objdump"), "-d", "--no-show-raw-insn", "--mattr=+all", to).splitlines():
+                if head := re.match(r"[0-9a-f]+ <(.*)>:$", line):
+                    lines = functions.setdefault(head.group(1), [])
+                elif part := re.match(r"\s*([0-9a-f]+):\s+(.*)", line):
+                    lines.append((int(part.group(1), 16), part.group(2).split("//")[0].strip()))
+            self.done[key] = functions
+        return self.done[key]
+
+
+def products(instruction):
+    name = instruction.split()[0]
+    if name in ("sdot", "udot", "usdot"):
+        return 16 if ".4s" in instruction else 8
+    if name in ("smmla", "ummla", "usmmla"):
+        return 32
+    if re.match(r"[su]ml[as]l2?$|[su]mull2?$", name) and ".8h" in instruction:
+        return 8
+    return 0
+
+
+def loops(code):
+    """Innermost loops as lists of instructions."""
+    backward = []
+    for address, instruction in code:
+        branch = re.match(r"(?:b\.?[a-z]*|cbn?z|tbn?z)\s.*?(0x[0-9a-f]+)(?: <.*>)?$", instruction)
+        if branch and code[0][0] <= int(branch.group(1), 16) <= address:
+            backward.append((int(branch.group(1), 16), address))
+    for first, last in backward:
+        if not any((f, l) != (first, last) and first <= f and l <= last for f, l in backward):
+            yield [text for address, text in code if first <= address <= last]
+
+
+def simulate(loop, core):
+    text = "\n".join(re.sub(r"\s*<[^>]*>", "", line) for line in loop)
+    report = output(tool("llvm-mca"), "-mtriple=aarch64", f"-mcpu={core}", "-mattr=+all", "-iterations=200", "-", input=text)
+    return int(re.search(r"Total Cycles:\s+(\d+)", report).group(1)) / 200
+
+
+def row(name, kind, tokens, code, cores, dump):
+    loop = max(loops(code), key=lambda lines: sum(map(products, lines)), default=None)
+    macs = sum(map(products, loop)) if loop else 0
+    if not macs:
+        print(f"| {name} | {kind} | {tokens} | no loop of products found |")
+        return
+    cycles = [f"{1024 * simulate(loop, core) / macs:.1f}" for core in cores]
+    print(f"| {name} | {kind} | {tokens} | {len(loop)} / {macs} | " + " | ".join(cycles) + " |", flush=True)
+    if dump:
+        print("\n".join(loop))
+
+
+def ours(objects, isa, march, options):
+    source = objects.folder / f"{isa}.cpp"
+    text = OURS
+    for kind, constant in TYPES.items():
+        for tile, name in (("1", "1"), ("kLargestTile", "widest")):
+            text += (f'extern "C" void ours_{kind}_{name}(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out, int64_t ld) {{\n'
+                     f"    block<{constant}, {tile}>(w, stride, blocks, x, out, ld);\n}}\n")
+    source.write_text(text + '}\nextern "C" { extern const int ours_columns = tinyllm::cpu::TINYLLM_ISA::kLargestTile; }\n')
+    return objects.code(source, march, "-std=c++20", "-ffp-contract=off", "-fno-math-errno", f"-I{ROOT}", f"-DTINYLLM_ISA={isa}",
+                        f'-DTINYLLM_SIMD="kernels/cpu/isa/simd/neon.h"', *options)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--ggml", type=pathlib.Path, help="checkout of ggml")
+    parser.add_argument("--kleidiai", type=pathlib.Path, help="checkout of KleidiAI")
+    parser.add_argument("--only", default="", help="sets whose name has this")
+    parser.add_argument("--dump", action="store_true", help="the loops too")
+    parser.add_argument("-D", action="append", default=[], metavar="NAME=VALUE", help="a definition for our kernels")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        objects = Objects(pathlib.Path(folder))
+        for isa, (march, cores) in SETS.items():
+            if args.only not in isa:
+                continue
+            print(f"\n{isa}: cycles for 1024 multiply-accumulates\n\n| loop | levels | tokens | instructions / products | {' | '.join(cores)} |")
+            print("|---|---|---:|---:|" + "---:|" * len(cores))
+            for name, code in sorted(ours(objects, isa, march, ["-D" + d for d in args.D]).items()):
+                kind, tokens = name.removeprefix("ours_").rsplit("_", 1)
+                row("tinyllm", kind, tokens, code, cores, args.dump)
+            for wanted, kind, tokens, file, function in GGML if args.ggml else []:
+                if wanted != isa:
+                    continue
+                cpu = args.ggml / "src/ggml-cpu"
+                includes = [f"-I{folder}" for folder in (cpu, cpu.parent, args.ggml / "include")]
+                code = objects.code(cpu / file, march, "-D_GNU_SOURCE", *includes)
+                found = [body for name, body in code.items() if function in name and body]
+                row(function, kind, tokens, max(found, key=len) if found else [], cores, args.dump)
+            for wanted, kind, tokens, file in KLEIDIAI if args.kleidiai else []:
+                if wanted != isa:
+                    continue
+                code = objects.code(args.kleidiai / file, march, f"-I{args.kleidiai}")
+                row(pathlib.Path(file).stem.removeprefix("kai_matmul_clamp_f32_"), kind, tokens, max(code.values(), key=len), cores, args.dump)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+// The inner product by an instruction that multiplies a 2x8 matrix of bytes by another (Arm's smmla): two
+// rows of weights times two tokens. Sums are the same bits as those of int_block: integers are exact and the
+// order of the operations on floats is the same for each output, only its lane differs.
+//
+// Weights lie four bytes a row, so that vectors of neighbouring steps are interleaved to eight bytes a row as
+// they are read, once for all tokens. Activations of tiles of an even width are written as pairs of tokens,
+// eight bytes of each in turn.
+#pragma once
+
+#include "kernels/cpu/isa/forms.h"
+
+namespace tinyllm::cpu::TINYLLM_ISA {
+
+/// Whether a tile's activations are pairs.
+constexpr bool in_pairs(int width) {
+    return kPairs && width % 2 == 0;
+}
+
+/// Where element i of a column of a block lies, from the block of the tile's first column.
+TINYLLM_INLINE int64_t element_at(int column, int width, int i) {
+    if (!in_pairs(width)) return int64_t{column} * kBlock + i;
+    return int64_t{column / 2} * 2 * kBlock + i / 8 * 16 + column % 2 * 8 + i % 8;
+}
+
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+/// Elements 8 m..8 m + 7 of every row.
+template <int type>
+TINYLLM_INLINE Rows pair_of(const uint8_t* block, int m) {
+    constexpr bool kTable = type == kIQ4_NL || type == kT4_64;
+    if constexpr (type == kQ4_0 || type == kQ4_1 || kTable) {
+        // Interleaved before they are split: once for both nibbles.
+        const uint8_t* raw = block + 2 * (m & 1) * kLanes * 4;
+        const Rows rows = interleave(load_i(raw), load_i(raw + kLanes * 4));
+        const I low = set1_i(0x0f0f0f0f);
+        const Rows v = m < 2 ? Rows{and_i(rows.first, low), and_i(rows.second, low)}
+                             : Rows{high_nibbles(rows.first), high_nibbles(rows.second)};
+        if constexpr (kTable) return {Form<type>::spread(v.first), Form<type>::spread(v.second)};
+        return v;
+    } else {
+        return interleave(Form<type>::bytes(block, 2 * m), Form<type>::bytes(block, 2 * m + 1));
+    }
+}
+
+/// See int_block.
+template <int type, int panels, int tile, int width>
+TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
+                              int64_t ld) {
+    typedef Form<type> W;
+    static_assert(tile % 2 == 0 && width % 2 == 0);
+    constexpr bool kOffset = W::kOffset != 0;
+    constexpr int kParts = W::kHalves ? 2 : 1;
+    constexpr int kCount = tile / 2;
+    const int64_t scales = scale_bytes<type>(blocks);
+    F acc[panels][kCount][2];  // of rows 0, 1 and 2, 3
+    TINYLLM_UNROLL
+    for (int p = 0; p < panels; ++p) {
+        TINYLLM_UNROLL
+        for (int u = 0; u < kCount; ++u) acc[p][u][0] = acc[p][u][1] = zero();
+    }
+    for (int64_t b = 0; b < blocks; ++b) {
+        const int64_t at = b * width;
+        const int8_t* q = x.q + at * kBlock;
+        F scale[kCount];
+        TINYLLM_UNROLL
+        for (int u = 0; u < kCount; ++u) scale[u] = two(x.scales + at + 2 * u, x.scales + at + 2 * u + 1);
+        TINYLLM_UNROLL
+        for (int part = 0; part < kParts; ++part) {
+            const int32_t* offsets = W::offsets(x) + at * kParts + part;
+            I dot[panels][kCount][2];
+            TINYLLM_UNROLL
+            for (int u = 0; u < kCount; ++u) {
+                const I start =
+                    kOffset ? two(offsets + 2 * u * kParts, offsets + (2 * u + 1) * kParts) : set1_i(0);
+                TINYLLM_UNROLL
+                for (int p = 0; p < panels; ++p) dot[p][u][0] = dot[p][u][1] = start;
+            }
+            TINYLLM_UNROLL
+            for (int m = part * 4 / kParts; m < (part + 1) * 4 / kParts; ++m) {
+                Rows v[panels];
+                TINYLLM_UNROLL
+                for (int p = 0; p < panels; ++p)
+                    v[p] = pair_of<type>(w + p * stride + scales + b * W::kBytes * kLanes, m);
+                TINYLLM_UNROLL
+                for (int u = 0; u < kCount; ++u) {
+                    const I pair = load_i(q + u * 2 * kBlock + m * 16);
+                    TINYLLM_UNROLL
+                    for (int p = 0; p < panels; ++p) {
+                        dot[p][u][0] = multiply_pairs(dot[p][u][0], pair, v[p].first);
+                        dot[p][u][1] = multiply_pairs(dot[p][u][1], pair, v[p].second);
+                    }
+                }
+            }
+            TINYLLM_UNROLL
+            for (int p = 0; p < panels; ++p) {
+                const F d = block_scale<type>(w + p * stride, b, part);
+                const Rows rows = halves(float_to_bits(d), float_to_bits(d));
+                TINYLLM_UNROLL
+                for (int u = 0; u < kCount; ++u) {
+                    acc[p][u][0] =
+                        fma(mul(to_float(dot[p][u][0]), bits_to_float(rows.first)), scale[u], acc[p][u][0]);
+                    acc[p][u][1] =
+                        fma(mul(to_float(dot[p][u][1]), bits_to_float(rows.second)), scale[u], acc[p][u][1]);
+                }
+            }
+        }
+        if constexpr (W::kMinimum) {
+            TINYLLM_UNROLL
+            for (int p = 0; p < panels; ++p) {
+                const F m = block_scale<type>(w + p * stride, b, 1);
+                const Rows rows = halves(float_to_bits(m), float_to_bits(m));
+                TINYLLM_UNROLL
+                for (int u = 0; u < kCount; ++u) {
+                    const F sums = two(x.sums + at + 2 * u, x.sums + at + 2 * u + 1);
+                    acc[p][u][0] = fma(bits_to_float(rows.first), sums, acc[p][u][0]);
+                    acc[p][u][1] = fma(bits_to_float(rows.second), sums, acc[p][u][1]);
+                }
+            }
+        }
+    }
+    TINYLLM_UNROLL
+    for (int u = 0; u < kCount; ++u) {
+        TINYLLM_UNROLL
+        for (int p = 0; p < panels; ++p) {
+            const Rows tokens = halves(float_to_bits(acc[p][u][0]), float_to_bits(acc[p][u][1]));
+            store(out + 2 * u * ld + p * kLanes, bits_to_float(tokens.first));
+            store(out + (2 * u + 1) * ld + p * kLanes, bits_to_float(tokens.second));
+        }
+    }
+}
+#else
+template <int type, int panels, int tile, int width>
+void int_pairs(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out, int64_t ld);
+#endif
+
+}  // namespace tinyllm::cpu::TINYLLM_ISA

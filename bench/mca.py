@@ -37,9 +37,9 @@ namespace tinyllm::cpu::TINYLLM_ISA {
 template <int type, int tile>
 TINYLLM_INLINE void block(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out, int64_t ld) {
     if constexpr (in_pairs(tile)) {
-        int_pairs<type, kPairPanels, tile < kPairColumns ? tile : kPairColumns, tile>(w, stride, blocks, x, out, ld);
+        int_pairs<type, tile < kPairColumns ? tile : kPairColumns, tile>(w, blocks, x, out, ld);
     } else {
-        int_block<type, kIntPanels, tile < kIntColumns ? tile : kIntColumns, tile>(w, stride, blocks, x, out, ld);
+        int_block<type, panels_at_once(tile), tile < kIntColumns ? tile : kIntColumns, tile>(w, stride, blocks, x, out, ld);
     }
 }
 """
@@ -177,7 +177,7 @@ def main():
     parser.add_argument("--kleidiai", type=pathlib.Path, help="checkout of KleidiAI")
     parser.add_argument("--only", default="", help="sets whose name has this")
     parser.add_argument("--dump", action="store_true", help="the loops too")
-    parser.add_argument("-D", action="append", default=[], metavar="NAME=VALUE", help="a definition for our kernels")
+    parser.add_argument("--option", action="append", default=[], help="one more compiler option for our kernels: --option=-DNAME=VALUE")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         objects = Objects(pathlib.Path(folder))
@@ -186,9 +186,11 @@ def main():
                 continue
             print(f"\n{isa}: cycles for 1024 multiply-accumulates\n\n| loop | levels | tokens | instructions / products | {' | '.join(cores)} |")
             print("|---|---|---:|---:|" + "---:|" * len(cores))
-            for name, code in sorted(ours(objects, isa, march, ["-D" + d for d in args.D]).items()):
+            for name, code in sorted(ours(objects, isa, march, args.option).items()):
+                if not name.startswith("ours_"):
+                    continue
                 kind, tokens = name.removeprefix("ours_").rsplit("_", 1)
-                row("tinyllm", kind, tokens, code, cores, args.dump)
+                row(name, kind, tokens, code, cores, args.dump)
             for wanted, kind, tokens, file, function in GGML if args.ggml else []:
                 if wanted != isa:
                     continue

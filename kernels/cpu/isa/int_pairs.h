@@ -41,95 +41,76 @@ TINYLLM_INLINE Rows pair_of(const uint8_t* block, int m) {
     }
 }
 
+/// Offsets of tokens 2 u and 2 u + 1, `parts` of each in turn.
+template <int parts>
+TINYLLM_INLINE I offsets_of(const int32_t* offsets, int u) {
+    if constexpr (parts == 1) return load_two(offsets + 2 * u);
+    const I four = load_i(offsets + 4 * u);
+    return alternate(four, four).first;
+}
+
 /// See int_block.
-template <int type, int panels, int tile, int width>
-TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
-                              int64_t ld) {
+template <int type, int tile, int width>
+TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float* out, int64_t ld) {
     typedef Form<type> W;
     static_assert(tile % 2 == 0 && width % 2 == 0);
     constexpr bool kOffset = W::kOffset != 0;
     constexpr int kParts = W::kHalves ? 2 : 1;
     constexpr int kCount = tile / 2;
     const int64_t scales = scale_bytes<type>(blocks);
-    F acc[panels][kCount][2];  // of rows 0, 1 and 2, 3
+    F acc[kCount][2];  // of rows 0, 1 and 2, 3
     TINYLLM_UNROLL
-    for (int p = 0; p < panels; ++p) {
-        TINYLLM_UNROLL
-        for (int u = 0; u < kCount; ++u) acc[p][u][0] = acc[p][u][1] = zero();
-    }
+    for (int u = 0; u < kCount; ++u) acc[u][0] = acc[u][1] = zero();
     for (int64_t b = 0; b < blocks; ++b) {
         const int64_t at = b * width;
         const int8_t* q = x.q + at * kBlock;
-        F scale[kCount];
-        TINYLLM_UNROLL
-        for (int u = 0; u < kCount; ++u) scale[u] = two(x.scales + at + 2 * u, x.scales + at + 2 * u + 1);
         TINYLLM_UNROLL
         for (int part = 0; part < kParts; ++part) {
             const int32_t* offsets = W::offsets(x) + at * kParts + part;
-            I dot[panels][kCount][2];
+            I dot[kCount][2];
             TINYLLM_UNROLL
-            for (int u = 0; u < kCount; ++u) {
-                const I start =
-                    kOffset ? two(offsets + 2 * u * kParts, offsets + (2 * u + 1) * kParts) : set1_i(0);
-                TINYLLM_UNROLL
-                for (int p = 0; p < panels; ++p) dot[p][u][0] = dot[p][u][1] = start;
-            }
+            for (int u = 0; u < kCount; ++u)
+                dot[u][0] = dot[u][1] = kOffset ? offsets_of<kParts>(offsets, u) : set1_i(0);
             TINYLLM_UNROLL
             for (int m = part * 4 / kParts; m < (part + 1) * 4 / kParts; ++m) {
-                Rows v[panels];
-                TINYLLM_UNROLL
-                for (int p = 0; p < panels; ++p)
-                    v[p] = pair_of<type>(w + p * stride + scales + b * W::kBytes * kLanes, m);
+                const Rows v = pair_of<type>(w + scales + b * W::kBytes * kLanes, m);
                 TINYLLM_UNROLL
                 for (int u = 0; u < kCount; ++u) {
                     const I pair = load_i(q + u * 2 * kBlock + m * 16);
-                    TINYLLM_UNROLL
-                    for (int p = 0; p < panels; ++p) {
-                        dot[p][u][0] = multiply_pairs(dot[p][u][0], pair, v[p].first);
-                        dot[p][u][1] = multiply_pairs(dot[p][u][1], pair, v[p].second);
-                    }
+                    dot[u][0] = multiply_pairs(dot[u][0], v.first, pair);
+                    dot[u][1] = multiply_pairs(dot[u][1], v.second, pair);
                 }
             }
+            const I d = float_to_bits(block_scale<type>(w, b, part));
+            const Rows rows = interleave(d, d);
             TINYLLM_UNROLL
-            for (int p = 0; p < panels; ++p) {
-                const F d = block_scale<type>(w + p * stride, b, part);
-                const Rows rows = halves(float_to_bits(d), float_to_bits(d));
-                TINYLLM_UNROLL
-                for (int u = 0; u < kCount; ++u) {
-                    acc[p][u][0] =
-                        fma(mul(to_float(dot[p][u][0]), bits_to_float(rows.first)), scale[u], acc[p][u][0]);
-                    acc[p][u][1] =
-                        fma(mul(to_float(dot[p][u][1]), bits_to_float(rows.second)), scale[u], acc[p][u][1]);
-                }
+            for (int u = 0; u < kCount; ++u) {
+                const F scale = load_two(x.scales + at + 2 * u);
+                acc[u][0] = fma(mul(to_float(dot[u][0]), bits_to_float(rows.first)), scale, acc[u][0]);
+                acc[u][1] = fma(mul(to_float(dot[u][1]), bits_to_float(rows.second)), scale, acc[u][1]);
             }
         }
         if constexpr (W::kMinimum) {
+            const I m = float_to_bits(block_scale<type>(w, b, 1));
+            const Rows rows = interleave(m, m);
             TINYLLM_UNROLL
-            for (int p = 0; p < panels; ++p) {
-                const F m = block_scale<type>(w + p * stride, b, 1);
-                const Rows rows = halves(float_to_bits(m), float_to_bits(m));
-                TINYLLM_UNROLL
-                for (int u = 0; u < kCount; ++u) {
-                    const F sums = two(x.sums + at + 2 * u, x.sums + at + 2 * u + 1);
-                    acc[p][u][0] = fma(bits_to_float(rows.first), sums, acc[p][u][0]);
-                    acc[p][u][1] = fma(bits_to_float(rows.second), sums, acc[p][u][1]);
-                }
+            for (int u = 0; u < kCount; ++u) {
+                const F sums = load_two(x.sums + at + 2 * u);
+                acc[u][0] = fma(bits_to_float(rows.first), sums, acc[u][0]);
+                acc[u][1] = fma(bits_to_float(rows.second), sums, acc[u][1]);
             }
         }
     }
     TINYLLM_UNROLL
     for (int u = 0; u < kCount; ++u) {
-        TINYLLM_UNROLL
-        for (int p = 0; p < panels; ++p) {
-            const Rows tokens = halves(float_to_bits(acc[p][u][0]), float_to_bits(acc[p][u][1]));
-            store(out + 2 * u * ld + p * kLanes, bits_to_float(tokens.first));
-            store(out + (2 * u + 1) * ld + p * kLanes, bits_to_float(tokens.second));
-        }
+        const Rows tokens = alternate(float_to_bits(acc[u][0]), float_to_bits(acc[u][1]));
+        store(out + 2 * u * ld, bits_to_float(tokens.first));
+        store(out + (2 * u + 1) * ld, bits_to_float(tokens.second));
     }
 }
 #else
-template <int type, int panels, int tile, int width>
-void int_pairs(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out, int64_t ld);
+template <int type, int tile, int width>
+void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float* out, int64_t ld);
 #endif
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

@@ -190,6 +190,11 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
     }
 }
 
+/// Panels that share each load of activations: few tokens leave registers for several, many for one.
+constexpr int panels_at_once(int width) {
+    return in_pairs(width) ? 1 : width > 4 ? kWidePanels : kIntPanels;
+}
+
 /// A tile wider than kIntColumns goes through in parts, so that two panels share each broadcast and the sums
 /// stay in registers.
 template <int type, int panels, int width>
@@ -202,7 +207,7 @@ TINYLLM_INLINE void int_columns_of(const uint8_t* w, int64_t stride, int64_t blo
         const IntTile part{x.q + t * kBlock, x.scales + t,     x.sums + t,          x.offsets_q8 + t,
                            x.offsets_q4 + t, x.offsets_q5 + t, x.offsets_q6 + 2 * t};
         if constexpr (in_pairs(width)) {
-            int_pairs<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
+            int_pairs<type, kColumns, width>(w, blocks, part, out + t * ld, ld);
         } else {
             int_block<type, panels, kColumns, width>(w, stride, blocks, part, out + t * ld, ld);
         }
@@ -213,7 +218,7 @@ template <int type, int tile>
 void int_panels_of(const Panels* w, int64_t first, int n_panels, IntTile x, float* out, int64_t ld) {
     const uint8_t* data = w->data + first * w->stride;
     const int64_t blocks = w->cols / kBlock;
-    constexpr int kPanels = in_pairs(tile) ? kPairPanels : kIntPanels;
+    constexpr int kPanels = panels_at_once(tile);
     int p = 0;
     for (; p + kPanels <= n_panels; p += kPanels) {
         int_columns_of<type, kPanels, tile>(data + p * w->stride, w->stride, blocks, x, out + p * kLanes, ld);

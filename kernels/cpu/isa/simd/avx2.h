@@ -12,8 +12,8 @@ constexpr int kTileSizes[] = {1, 2, 4, 6, 6};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 1;
 constexpr bool kPairs = false;
-constexpr int kPairPanels = 0;
 constexpr int kPairColumns = 0;
+constexpr int kWidePanels = kIntPanels;
 constexpr int kSteps = 1;
 constexpr int kIntColumns = 6;
 

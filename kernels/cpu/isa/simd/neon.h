@@ -9,11 +9,21 @@ namespace tinyllm::cpu::TINYLLM_ISA {
 
 constexpr int kLanes = 4;
 constexpr int kQ8Offset = 0;
+#ifdef __ARM_FEATURE_MATMUL_INT8
 constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
+#else
+constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
+#endif
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 2;
 constexpr int kSteps = 4;
-constexpr int kIntColumns = 4;
+#ifdef __ARM_FEATURE_DOTPROD
+constexpr int kWidePanels = 1;
+constexpr int kIntColumns = 8;
+#else
+constexpr int kWidePanels = 2;
+constexpr int kIntColumns = 2;
+#endif
 
 typedef float32x4_t F;
 typedef int32x4_t I;
@@ -173,9 +183,9 @@ TINYLLM_INLINE Step step_of(int8x16_t x, int s) {
 #ifdef __ARM_FEATURE_DOTPROD
 struct DotQ8 {
     typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return vdupq_n_s32(0);
+    template <bool offset>
+    static TINYLLM_INLINE Acc start(const int32_t* add) {
+        return offset ? vld1q_dup_s32(add) : vdupq_n_s32(0);
     }
     /// The instruction takes the four bytes from the vector, which saves spreading them.
     static TINYLLM_INLINE void step(Acc& acc, I w, Step x) {
@@ -194,10 +204,9 @@ struct DotQ8 {
                 acc = vdotq_laneq_s32(acc, bytes, x.x, 3);
         }
     }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = acc;
-        return offset ? add_i(sum, set1_i(*add)) : sum;
+    template <bool>
+    static TINYLLM_INLINE I finish(Acc acc, const int32_t*) {
+        return acc;
     }
 };
 typedef DotQ8 DotQ4;
@@ -283,7 +292,6 @@ struct DotQ4 : DotQ6 {
 #ifdef __ARM_FEATURE_MATMUL_INT8
 /// Products of 2 rows by 2 tokens, eight bytes of each at a time: see int_pairs.h.
 constexpr bool kPairs = true;
-constexpr int kPairPanels = 1;
 constexpr int kPairColumns = 8;
 
 struct Rows {
@@ -293,26 +301,25 @@ struct Rows {
 TINYLLM_INLINE Rows interleave(I a, I b) {
     return {vzip1q_s32(a, b), vzip2q_s32(a, b)};
 }
-/// {a0, a1, b0, b1} and {a2, a3, b2, b3}.
-TINYLLM_INLINE Rows halves(I a, I b) {
-    const int64x2_t x = vreinterpretq_s64_s32(a);
-    const int64x2_t y = vreinterpretq_s64_s32(b);
-    return {vreinterpretq_s32_s64(vzip1q_s64(x, y)), vreinterpretq_s32_s64(vzip2q_s64(x, y))};
+/// {a0, a2, b0, b2} and {a1, a3, b1, b3}.
+TINYLLM_INLINE Rows alternate(I a, I b) {
+    return {vuzp1q_s32(a, b), vuzp2q_s32(a, b)};
 }
-/// {*a, *a, *b, *b}
-TINYLLM_INLINE I two(const int32_t* a, const int32_t* b) {
-    return vcombine_s32(vld1_dup_s32(a), vld1_dup_s32(b));
+/// {p[0], p[1], p[0], p[1]}
+TINYLLM_INLINE I load_two(const int32_t* p) {
+    int64_t both;
+    __builtin_memcpy(&both, p, 8);
+    return vreinterpretq_s32_s64(vdupq_n_s64(both));
 }
-TINYLLM_INLINE F two(const float* a, const float* b) {
-    return vcombine_f32(vld1_dup_f32(a), vld1_dup_f32(b));
+TINYLLM_INLINE F load_two(const float* p) {
+    return bits_to_float(load_two(reinterpret_cast<const int32_t*>(p)));
 }
-/// Sums {x0 w0, x0 w1, x1 w0, x1 w1} of two times eight bytes each.
-TINYLLM_INLINE I multiply_pairs(I acc, I x, I w) {
-    return vmmlaq_s32(acc, vreinterpretq_s8_s32(x), vreinterpretq_s8_s32(w));
+/// Sums {w0 x0, w0 x1, w1 x0, w1 x1} of two times eight bytes each.
+TINYLLM_INLINE I multiply_pairs(I acc, I w, I x) {
+    return vmmlaq_s32(acc, vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(x));
 }
 #else
 constexpr bool kPairs = false;
-constexpr int kPairPanels = 0;
 constexpr int kPairColumns = 0;
 #endif
 

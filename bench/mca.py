@@ -6,7 +6,7 @@
 Needs aarch64-linux-gnu-g++ (tools/setup.sh ci), llvm-objdump and llvm-mca, 17 or later for the model of neoverse-n1 (Debian: llvm-19 or later). DIR is a
 checkout of that project; without it its rows are left out. All are compiled by the same compiler with the same options.
 
-Of each function the innermost loop with the most multiply-accumulates is taken from the object code, counted (a dot product instruction is 16, a 2x8x2 matrix
+Of each function the loop over blocks with the most multiply-accumulates is taken (* where loops lie in it, each counted once) from the object code, counted (a dot product instruction is 16, a 2x8x2 matrix
 product 32, a widening multiply one for each lane; --dump prints it) and simulated with all data in the nearest cache. The figure is cycles for 1024
 multiply-accumulates. llvm-mca has no model of the Cortex-A76 and A78: it takes the A57's. Their server version is the Neoverse N1, which it has; the A710's is the N2."""
 import argparse
@@ -129,16 +129,24 @@ def products(instruction):
     return 0
 
 
-def loops(code):
-    """Innermost loops as lists of instructions."""
+def product_loop(code):
+    """The loop to judge, and whether others lie in it: the one with the most products of those that bring a block's integer sum to float, or, where none does
+    (one scale a row), of the innermost ones."""
     backward = []
     for address, instruction in code:
         branch = re.match(r"(?:b\.?[a-z]*|cbn?z|tbn?z)\s.*?(0x[0-9a-f]+)(?: <.*>)?$", instruction)
         if branch and code[0][0] <= int(branch.group(1), 16) <= address:
             backward.append((int(branch.group(1), 16), address))
-    for first, last in backward:
-        if not any((f, l) != (first, last) and first <= f and l <= last for f, l in backward):
-            yield [text for address, text in code if first <= address <= last]
+    inside = {pair: [other for other in backward if other != pair and pair[0] <= other[0] and other[1] <= pair[1]] for pair in backward}
+    text = {pair: [line for address, line in code if pair[0] <= address <= pair[1]] for pair in backward}
+    macs = {pair: sum(map(products, text[pair])) for pair in backward}
+    scaled = {pair for pair in backward if macs[pair] and any(line.split()[0] == "scvtf" for line in text[pair])}
+    # Not the loops around: those that hold no other of the same sort.
+    best = [pair for pair in scaled if not scaled & set(inside[pair])] or [pair for pair in backward if macs[pair] and not inside[pair]]
+    if not best:
+        return [], False
+    pair = max(best, key=macs.get)
+    return text[pair], bool(inside[pair])
 
 
 def simulate(loop, core):
@@ -148,13 +156,13 @@ def simulate(loop, core):
 
 
 def row(name, kind, tokens, code, cores, dump):
-    loop = max(loops(code), key=lambda lines: sum(map(products, lines)), default=None)
-    macs = sum(map(products, loop)) if loop else 0
+    loop, nested = product_loop(code)
+    macs = sum(map(products, loop))
     if not macs:
         print(f"| {name} | {kind} | {tokens} | no loop of products found |")
         return
     cycles = [f"{1024 * simulate(loop, core) / macs:.1f}" for core in cores]
-    print(f"| {name} | {kind} | {tokens} | {len(loop)} / {macs} | " + " | ".join(cycles) + " |", flush=True)
+    print(f"| {name} | {kind} | {tokens} | {len(loop)}{"*" if nested else ""} / {macs} | " + " | ".join(cycles) + " |", flush=True)
     if dump:
         print("\n".join(loop))
 

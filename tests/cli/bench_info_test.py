@@ -165,9 +165,23 @@ class InfoTest(harness.CommandTest):
         self.assertGreater(got["cores"], 0)
         self.assertTrue(got["gpu"]["status"])
         self.assertIn(got["kernels"]["live"], got["kernels"]["available"])
+        # Faster kernels than the live ones are those that this CPU lacks something for.
+        built, available = got["kernels"]["built"], got["kernels"]["available"]
+        self.assertEqual([x["name"] for x in got["kernels"]["unused"]], built[built.index(got["kernels"]["live"]) + 1:])
+        for unused in got["kernels"]["unused"]:
+            self.assertNotIn(unused["name"], available)
+            self.assertRegex(unused["why"], "this CPU does not have all of [A-Za-z]")
         self.assertNotIn("read_bandwidth", got)
         for reading in self.json("info", "--bandwidth", "--json")["read_bandwidth"]:
             self.assertGreater(reading["gb_per_s"], 0)
+
+    def test_kernels_held_back(self):
+        kernels = self.json("info", "--json", env={"TINYLLM_CPU_ISA": "scalar"})["kernels"]
+        self.assertEqual(kernels["live"], "scalar")
+        for unused in kernels["unused"]:
+            if unused["name"] in kernels["available"]:
+                self.assertEqual(unused["why"], "TINYLLM_CPU_ISA=scalar")
+        self.assertEqual(["scalar"] + [x["name"] for x in kernels["unused"]], kernels["built"])
 
     def test_board_of_a_fake_tree(self):
         root = self.path("pi")

@@ -50,12 +50,20 @@ Json gpu_json() {
 }
 
 Json kernels_json(const SystemInfo& system) {
-    Json sets = Json::array(), available = Json::array();
+    Json sets = Json::array(), available = Json::array(), unused = Json::array();
+    bool faster = false;  // than the live ones: they stand behind them
     for (const IsaInfo& isa : system.isas) {
         sets.push_back(isa.name);
         if (isa.available) available.push_back(isa.name);
+        if (faster) {
+            const std::string why = isa.available ? "TINYLLM_CPU_ISA=" + system.live_isa
+                                                  : "this CPU does not have all of " + isa.needs;
+            unused.push_back({{"name", isa.name}, {"why", why}});
+        }
+        faster = faster || isa.name == system.live_isa;
     }
     return {{"live", system.live_isa},
+            {"unused", unused},
             {"available", available},
             {"built", sets},
             {"threads", system.placement.threads}};

@@ -9,11 +9,7 @@ namespace tinyllm::cpu::TINYLLM_ISA {
 
 constexpr int kLanes = 4;
 constexpr int kQ8Offset = 0;
-#ifdef __ARM_FEATURE_MATMUL_INT8
 constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
-#else
-constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
-#endif
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 2;
 constexpr int kSteps = 4;

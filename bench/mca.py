@@ -162,7 +162,7 @@ def row(name, kind, tokens, code, cores, dump):
         print(f"| {name} | {kind} | {tokens} | no loop of products found |")
         return
     cycles = [f"{1024 * simulate(loop, core) / macs:.1f}" for core in cores]
-    print(f"| {name} | {kind} | {tokens} | {len(loop)}{"*" if nested else ""} / {macs} | " + " | ".join(cycles) + " |", flush=True)
+    print(f"| {name} | {kind} | {tokens} | {len(loop)}{'*' if nested else ''} / {macs} | " + " | ".join(cycles) + " |", flush=True)
     if dump:
         print("\n".join(loop))
 

@@ -41,12 +41,16 @@ TINYLLM_INLINE Rows pair_of(const uint8_t* block, int m) {
     }
 }
 
-/// Offsets of tokens 2 u and 2 u + 1, `parts` of each in turn.
+/// Offsets of tokens 2 u and 2 u + 1 for one of the `parts` that each has, which lie in turn.
 template <int parts>
-TINYLLM_INLINE I offsets_of(const int32_t* offsets, int u) {
-    if constexpr (parts == 1) return load_two(offsets + 2 * u);
-    const I four = load_i(offsets + 4 * u);
-    return alternate(four, four).first;
+TINYLLM_INLINE I offsets_of(const int32_t* offsets, int u, int part) {
+    if constexpr (parts == 1) {
+        return load_two(offsets + 2 * u);
+    } else {
+        const I four = load_i(offsets + 4 * u);
+        const Rows both = alternate(four, four);
+        return part == 0 ? both.first : both.second;
+    }
 }
 
 /// See int_block.
@@ -66,11 +70,11 @@ TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float
         const int8_t* q = x.q + at * kBlock;
         TINYLLM_UNROLL
         for (int part = 0; part < kParts; ++part) {
-            const int32_t* offsets = W::offsets(x) + at * kParts + part;
+            const int32_t* offsets = W::offsets(x) + at * kParts;
             I dot[kCount][2];
             TINYLLM_UNROLL
             for (int u = 0; u < kCount; ++u)
-                dot[u][0] = dot[u][1] = kOffset ? offsets_of<kParts>(offsets, u) : set1_i(0);
+                dot[u][0] = dot[u][1] = kOffset ? offsets_of<kParts>(offsets, u, part) : set1_i(0);
             TINYLLM_UNROLL
             for (int m = part * 4 / kParts; m < (part + 1) * 4 / kParts; ++m) {
                 const Rows v = pair_of<type>(w + scales + b * W::kBytes * kLanes, m);

@@ -5,16 +5,11 @@
 namespace tinyllm {
 namespace {
 
-class RecordingBackend final : public Backend {
+class RecordingBackend final : public ForwardingBackend {
   public:
     RecordingBackend(std::unique_ptr<Backend> inner, std::map<const std::byte*, std::string> names,
                      ImportanceMatrix& matrix)
-        : inner_(std::move(inner)), names_(std::move(names)), matrix_(matrix) {}
-
-    std::string name() const override { return inner_->name(); }
-    std::string description() const override { return inner_->description(); }
-    int threads() const override { return inner_->threads(); }
-    std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+        : ForwardingBackend(std::move(inner)), names_(std::move(names)), matrix_(matrix) {}
 
     Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
         std::vector<InputStatistics*> inputs;  // of the parts: all read the same rows
@@ -25,35 +20,30 @@ class RecordingBackend final : public Backend {
             input.squares.resize(static_cast<std::size_t>(part.cols));
             inputs.push_back(&input);
         }
-        Matrix matrix = inner_->pack(parts, done);
+        Matrix matrix = inner().pack(parts, done);
         inputs_[matrix.memory.get()] = std::move(inputs);
         return matrix;
     }
 
-    void embed(const EmbedArgs& args) override { inner_->embed(args); }
-    void norm(const NormArgs& args) override { inner_->norm(args); }
-    void attend(const AttendArgs& args) override { inner_->attend(args); }
-    void copy_kv(const CopyKvArgs& args) override { inner_->copy_kv(args); }
-
     void linear(const LinearArgs& args) override {
         record(*args.w, args.n, args.x, args.norm);
-        inner_->linear(args);
+        inner().linear(args);
     }
     void glu(const GluArgs& args) override {
         record(*args.w, args.n, args.x, args.norm);
-        inner_->glu(args);
+        inner().glu(args);
     }
     void qkv(const QkvArgs& args) override {
         record(*args.w, args.n, args.x, args.norm);
-        inner_->qkv(args);
+        inner().qkv(args);
     }
     void logits(const LogitsArgs& args) override {
         record_rows(*args.head, args.rows, args.x, args.norm);
-        inner_->logits(args);
+        inner().logits(args);
     }
     void score(const ScoreArgs& args) override {
         record_rows(*args.head, args.rows, args.x, args.norm);
-        inner_->score(args);
+        inner().score(args);
     }
 
   private:
@@ -67,11 +57,11 @@ class RecordingBackend final : public Backend {
         if (norm.kind != NormKind::none) {
             const auto bytes = static_cast<std::size_t>(n * w.cols) * sizeof(float);
             if (normed_bytes_ < bytes) {
-                normed_ = inner_->allocate(bytes);
+                normed_ = inner().allocate(bytes);
                 normed_bytes_ = bytes;
             }
             auto* out = reinterpret_cast<float*>(normed_.get());
-            inner_->norm({n, w.cols, x, norm, out});
+            inner().norm({n, w.cols, x, norm, out});
             x = out;
         }
         squares_.assign(static_cast<std::size_t>(w.cols), 0.0);
@@ -84,7 +74,6 @@ class RecordingBackend final : public Backend {
         }
     }
 
-    std::unique_ptr<Backend> inner_;
     std::map<const std::byte*, std::string> names_;
     ImportanceMatrix& matrix_;
     std::map<const void*, std::vector<InputStatistics*>> inputs_;  // by the packed matrix's memory

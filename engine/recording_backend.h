@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/backend.h"
+#include "kernels/forwarding_backend.h"
 #include "tinyllm/imatrix.h"
 
 namespace tinyllm {

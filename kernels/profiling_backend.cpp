@@ -79,30 +79,30 @@ void ProfilingBackend::record(std::string_view op, const Matrix* weights, std::s
 void ProfilingBackend::embed(const EmbedArgs& args) {
     Work work{.weight_bytes = table_bytes(*args.table, args.n)};
     if (args.position_table) work.weight_bytes += table_bytes(*args.position_table, args.n);
-    record("embed", args.table, args.table->name, work, [&] { inner_->embed(args); });
+    record("embed", args.table, args.table->name, work, [&] { inner().embed(args); });
 }
 
 void ProfilingBackend::norm(const NormArgs& args) {
     const bool copies = args.norm.kind == NormKind::none;
-    record(copies ? "copy" : "norm", nullptr, "", {}, [&] { inner_->norm(args); });
+    record(copies ? "copy" : "norm", nullptr, "", {}, [&] { inner().norm(args); });
 }
 
 void ProfilingBackend::linear(const LinearArgs& args) {
     const Work work{matrix_bytes(*args.w), 0, product(*args.w, static_cast<std::size_t>(args.n))};
-    record("linear", args.w, args.w->name, work, [&] { inner_->linear(args); });
+    record("linear", args.w, args.w->name, work, [&] { inner().linear(args); });
     linear_out_ = args.out;
     linear_name_ = args.w->name;
 }
 
 void ProfilingBackend::glu(const GluArgs& args) {
     const Work work{matrix_bytes(*args.w), 0, product(*args.w, static_cast<std::size_t>(args.n))};
-    record("glu", args.w, args.w->name, work, [&] { inner_->glu(args); });
+    record("glu", args.w, args.w->name, work, [&] { inner().glu(args); });
 }
 
 void ProfilingBackend::qkv(const QkvArgs& args) {
     const Work work{matrix_bytes(*args.w), args.n * position_bytes(args.kv),
                     product(*args.w, static_cast<std::size_t>(args.n))};
-    record("qkv", args.w, args.w->name, work, [&] { inner_->qkv(args); });
+    record("qkv", args.w, args.w->name, work, [&] { inner().qkv(args); });
     linear_out_ = nullptr;
     qkv_name_ = args.w->name;
 }
@@ -115,22 +115,22 @@ void ProfilingBackend::attend(const AttendArgs& args) {
         work.multiply_adds += 2 * seen.pairs * args.n_heads * args.kv.head_dim;
     }
     record("attend", nullptr, args.q == linear_out_ ? linear_name_ : qkv_name_, work,
-           [&] { inner_->attend(args); });
+           [&] { inner().attend(args); });
 }
 
 void ProfilingBackend::logits(const LogitsArgs& args) {
     const Work work{matrix_bytes(*args.head), 0, product(*args.head, args.rows.size())};
-    record("logits", args.head, args.head->name, work, [&] { inner_->logits(args); });
+    record("logits", args.head, args.head->name, work, [&] { inner().logits(args); });
 }
 
 void ProfilingBackend::score(const ScoreArgs& args) {
     const Work work{matrix_bytes(*args.head), 0, product(*args.head, args.rows.size())};
-    record("score", args.head, args.head->name, work, [&] { inner_->score(args); });
+    record("score", args.head, args.head->name, work, [&] { inner().score(args); });
 }
 
 void ProfilingBackend::copy_kv(const CopyKvArgs& args) {
     const Work work{.cache_bytes = 2 * args.n_positions * position_bytes(args.kv)};
-    record("copy_kv", nullptr, "", work, [&] { inner_->copy_kv(args); });
+    record("copy_kv", nullptr, "", work, [&] { inner().copy_kv(args); });
 }
 
 }  // namespace tinyllm

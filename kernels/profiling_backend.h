@@ -8,23 +8,16 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "kernels/forwarding_backend.h"
 #include "tinyllm/profile.h"
 
 namespace tinyllm {
 
-class ProfilingBackend final : public Backend {
+class ProfilingBackend final : public ForwardingBackend {
   public:
     /// `int8`: quantized weights are multiplied as integers (Precision::fast of a device that does so).
-    ProfilingBackend(std::unique_ptr<Backend> inner, bool int8) : inner_(std::move(inner)), int8_(int8) {}
-
-    std::string name() const override { return inner_->name(); }
-    std::string description() const override { return inner_->description(); }
-    int threads() const override { return inner_->threads(); }
-    std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
-    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
-        return inner_->pack(parts, done);
-    }
+    ProfilingBackend(std::unique_ptr<Backend> inner, bool int8)
+        : ForwardingBackend(std::move(inner)), int8_(int8) {}
 
     void embed(const EmbedArgs& args) override;
     void norm(const NormArgs& args) override;
@@ -53,7 +46,6 @@ class ProfilingBackend final : public Backend {
                 const Call& call);
     StageUse& use_of(std::string_view op, const Matrix* weights, std::string_view name);
 
-    std::unique_ptr<Backend> inner_;
     bool int8_;
     std::vector<StageUse> uses_;
     // Who made the queries that attention will be given.

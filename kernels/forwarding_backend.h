@@ -1,0 +1,46 @@
+// A backend that has another one do everything; what takes note of ops derives from it and overrides those.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace tinyllm {
+
+class ForwardingBackend : public Backend {
+  public:
+    explicit ForwardingBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
+
+    std::string name() const override { return inner_->name(); }
+    std::string description() const override { return inner_->description(); }
+    int threads() const override { return inner_->threads(); }
+    std::vector<int> cores() const override { return inner_->cores(); }
+    std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
+        return inner_->pack(parts, done);
+    }
+    void embed(const EmbedArgs& args) override { inner_->embed(args); }
+    void norm(const NormArgs& args) override { inner_->norm(args); }
+    void linear(const LinearArgs& args) override { inner_->linear(args); }
+    void glu(const GluArgs& args) override { inner_->glu(args); }
+    void qkv(const QkvArgs& args) override { inner_->qkv(args); }
+    void attend(const AttendArgs& args) override { inner_->attend(args); }
+    void logits(const LogitsArgs& args) override { inner_->logits(args); }
+    void score(const ScoreArgs& args) override { inner_->score(args); }
+    void copy_kv(const CopyKvArgs& args) override { inner_->copy_kv(args); }
+
+  protected:
+    Backend& inner() const { return *inner_; }
+
+  private:
+    // A turn of this backend's is one of the other's.
+    void begin_turn() noexcept override { inner_->mutex().lock(); }
+    void end_turn() noexcept override { inner_->mutex().unlock(); }
+
+    std::unique_ptr<Backend> inner_;
+};
+
+}  // namespace tinyllm

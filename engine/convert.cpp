@@ -246,7 +246,8 @@ void describe_importance(const ImportanceMatrix& matrix, const std::string& path
 }
 
 void set_types(const std::vector<TensorJob>& jobs, const Mixture* mixture, GgufWriter& writer) {
-    writer.set_u32("general.file_type", mixture ? mixture->file_type : traits(main_type(jobs)).uses.file_type);
+    writer.set_u32("general.file_type",
+                   mixture ? mixture->file_type : traits(main_type(jobs)).uses.file_type);
     writer.set_u32("general.quantization_version", 2);
 }
 

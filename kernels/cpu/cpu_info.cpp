@@ -36,10 +36,10 @@ namespace avx512_vnni {
 extern const KernelTable kTable;
 }
 namespace avx512_bf16 {
-extern const PairKernels kPairs;
+extern const PairKernels kPairKernels;
 }
 namespace amx {
-extern const PairKernels kPairs;
+extern const PairKernels kPairKernels;
 }
 #elif defined(__aarch64__)
 namespace scalar {
@@ -102,8 +102,8 @@ std::vector<Isa> isas() {
     const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
     const bool has_bf16 = has_vnni && __builtin_cpu_supports("avx512bf16");
     static const bool has_amx = has_bf16 && has_amx_bf16();
-    static const KernelTable bf16 = with_pairs(avx512_vnni::kTable, "avx512_bf16", avx512_bf16::kPairs);
-    static const KernelTable tiles = with_pairs(avx512_vnni::kTable, "amx", amx::kPairs);
+    static const KernelTable bf16 = with_pairs(avx512_vnni::kTable, "avx512_bf16", avx512_bf16::kPairKernels);
+    static const KernelTable tiles = with_pairs(avx512_vnni::kTable, "amx", amx::kPairKernels);
     return {{&scalar::kTable, true},
             {&sse41::kTable, has_sse41, "SSSE3, SSE4.1"},
             {&avx2::kTable, has_avx2, "AVX2, FMA, F16C"},

@@ -18,7 +18,7 @@
 
 #ifdef TINYLLM_EMULATED_TILES
 namespace tinyllm::cpu::amx_emulated {
-extern const PairKernels kPairs;
+extern const PairKernels kPairKernels;
 }
 #endif
 
@@ -32,7 +32,7 @@ inline const cpu::KernelTable* emulated_tiles() {
         static const cpu::KernelTable table = [&] {
             cpu::KernelTable with = *isa.table;
             with.name = "amx_emulated";
-            with.pairs = &cpu::amx_emulated::kPairs;
+            with.pairs = &cpu::amx_emulated::kPairKernels;
             return with;
         }();
         return &table;

@@ -346,8 +346,8 @@ void pair_product(const uint16_t* w, int n_panels, const uint16_t* x, int width,
 
 #endif
 
-extern const PairKernels kPairs;
-const PairKernels kPairs = {
+extern const PairKernels kPairKernels;
+const PairKernels kPairKernels = {
     {kPairTiles[0], kPairTiles[1], kPairTiles[2], kPairTiles[3], kPairTiles[4]},
     pair_terms,
     fill_pairs,

@@ -20,12 +20,13 @@ class NothingKept final : public Backend {
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
         return {new std::byte[bytes](), std::default_delete<std::byte[]>()};
     }
-    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
+    Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override {
         Matrix matrix;
         for (std::size_t i = 0; i < parts.size(); ++i) {
+            if (!watch->accept(i, stored_bytes(parts[i]))) return {};
             matrix.rows += parts[i].rows;
             matrix.cols = parts[i].cols;
-            done(i);
+            watch->done(i, stored_bytes(parts[i]));
         }
         return matrix;
     }

@@ -309,7 +309,7 @@ ConvertReport convert_to_gguf(const std::string& input, const std::string& outpu
 
     const auto produce = [&](TensorJob& job) {
         Recoded recoded = recode(job.request);
-        source.tensors->release(*job.request.tensor);
+        source.tensors->release_all(*job.request.tensor);
         job.report.rms_error = recoded.rms_error;
         job.report.weighted_error = recoded.weighted_error;
         if (options.progress) options.progress(job.report);

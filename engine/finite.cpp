@@ -2,9 +2,7 @@
 // branches.
 #include <algorithm>
 #include <cstring>
-#include <future>
 #include <span>
-#include <vector>
 
 #include "engine/weights.h"
 #include "kernels/quant.h"
@@ -28,8 +26,9 @@ bool scan(const std::byte* data, std::size_t n, T exponent) {
     return true;
 }
 
-/// Whole blocks of one type.
-bool finite_blocks(DType type, std::span<const std::byte> data) {
+}  // namespace
+
+bool all_finite(DType type, std::span<const std::byte> data) {
     switch (type) {
         case DType::f32:
             return scan<std::uint32_t>(data.data(), data.size() / 4, 0x7f800000u);
@@ -51,24 +50,6 @@ bool finite_blocks(DType type, std::span<const std::byte> data) {
             finite &= (scale & 0x7c00u) != 0x7c00u;
         }
     }
-    return finite;
-}
-
-}  // namespace
-
-bool all_finite(const TensorView& tensor, int threads) {
-    constexpr std::size_t kWorthAThread = 1 << 19;  // bytes
-    const std::size_t block = traits(tensor.type).block_bytes, blocks = tensor.data.size() / block;
-    const std::size_t parts = std::clamp<std::size_t>(tensor.data.size() / kWorthAThread, 1,
-                                                      static_cast<std::size_t>(std::max(threads, 1)));
-    const auto part = [&](std::size_t i) {
-        const std::size_t begin = blocks * i / parts * block, end = blocks * (i + 1) / parts * block;
-        return finite_blocks(tensor.type, tensor.data.subspan(begin, end - begin));
-    };
-    std::vector<std::future<bool>> others;
-    for (std::size_t i = 1; i < parts; ++i) others.push_back(std::async(std::launch::async, part, i));
-    bool finite = part(0);
-    for (auto& other : others) finite &= other.get();
     return finite;
 }
 

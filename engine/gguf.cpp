@@ -112,8 +112,8 @@ std::span<const TensorView> GgufFile::tensors() const {
     return tensors_;
 }
 
-void GgufFile::release(const TensorView& tensor) const {
-    file_.release(tensor.data);
+void GgufFile::release(const TensorView&, std::span<const std::byte> part) const {
+    file_.release(part);
 }
 
 }  // namespace tinyllm

@@ -46,7 +46,7 @@ class GgufFile : public TensorSource {
     std::span<const std::byte> encoded(std::string_view key) const;
 
     std::span<const TensorView> tensors() const override;
-    void release(const TensorView& tensor) const override;
+    void release(const TensorView& tensor, std::span<const std::byte> part) const override;
 
   private:
     MappedFile file_;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -73,10 +74,15 @@ void MappedFile::will_need(std::span<const std::byte> part) const {
 }
 
 void MappedFile::release(std::span<const std::byte> part) const {
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
-    const auto end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) / page * page;
-    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    // A fault maps a window of pages around its own. Without the whole window, what ends within one would come
+    // back with the first page of what follows, and stay.
+    constexpr std::uintptr_t kWindow = 64 << 10;
+    const auto first = reinterpret_cast<std::uintptr_t>(data_), last = first + size_;
+    const auto from = reinterpret_cast<std::uintptr_t>(part.data()), to = from + part.size();
+    if (part.empty() || from < first || to > last) return;
+    const std::uintptr_t begin = std::max(first, from / kWindow * kWindow);
+    const std::uintptr_t end = std::min(last, (to + kWindow - 1) / kWindow * kWindow);
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 }  // namespace tinyllm

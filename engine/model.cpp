@@ -6,11 +6,14 @@
 #include <mutex>
 
 #include "engine/fail.h"
+#include "engine/gguf.h"
 #include "engine/model_source.h"
 #include "engine/network.h"
+#include "engine/packed_cache.h"
 #include "engine/recording_backend.h"
 #include "engine/stages.h"
 #include "kernels/profiling_backend.h"
+#include "tokenizers/gguf_tokenizer.h"
 
 namespace tinyllm {
 namespace {
@@ -36,6 +39,11 @@ std::map<const std::byte*, std::string> names_by_data(const ModelSource& source)
         if (match.rule) names[view.data.data()] = layer_name(match.rule->gguf, match.layer);
     }
     return names;
+}
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path, const ModelSource& source) {
+    if (const auto* file = dynamic_cast<const GgufFile*>(source.tensors.get())) return load_gguf_tokenizer(*file);
+    return Tokenizer::load(path);
 }
 
 }  // namespace
@@ -65,16 +73,19 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     if (options.tokenizer) {
         const bool alone = model->backend_->threads() == 1;
         tokenizer = std::async(alone ? std::launch::deferred : std::launch::async | std::launch::deferred,
-                               [&path] { return Tokenizer::load(path); });
+                               [&] { return load_tokenizer(path, source); });
     }
+    PackedCache cache(options.packed_cache, *source.tensors, options.type, *model->backend_);
     WeightLoader weights(*source.architecture, source.config, *source.tensors, source.form, *model->backend_,
-                         options.type);
+                         options.type, &cache);
     {
         const std::lock_guard lock(model->backend_->mutex());
         model->network_ = source.architecture->build(source.config, weights);
         weights.finish();
     }
+    cache.save();
     model->network_->memory = weights.take_memory();
+    model->network_->memory.push_back(cache.memory());
     if (options.tokenizer) model->tokenizer_ = tokenizer.get();
 
     const Config& config = source.config;
@@ -102,6 +113,8 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     info.cores = model->backend_->cores();
     info.eos = source.eos;
     info.notes = totals.notes;
+    info.packed_file = cache.used_file();
+    info.warnings = cache.warnings();
     info.load_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return model;

@@ -11,7 +11,10 @@ class RecordingBackend final : public ForwardingBackend {
                      ImportanceMatrix& matrix)
         : ForwardingBackend(std::move(inner)), names_(std::move(names)), matrix_(matrix) {}
 
-    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
+    /// None: what comes from a file of packed weights could not be told apart.
+    std::string layout() const override { return ""; }
+
+    Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override {
         std::vector<InputStatistics*> inputs;  // of the parts: all read the same rows
         for (const RawMatrix& part : parts) {
             const auto found = names_.find(part.data);
@@ -20,7 +23,7 @@ class RecordingBackend final : public ForwardingBackend {
             input.squares.resize(static_cast<std::size_t>(part.cols));
             inputs.push_back(&input);
         }
-        Matrix matrix = inner().pack(parts, done);
+        Matrix matrix = inner().pack(parts, watch);
         inputs_[matrix.memory.get()] = std::move(inputs);
         return matrix;
     }

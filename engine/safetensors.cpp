@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/aligned_copies.h"
 #include "engine/checked.h"
 #include "engine/fail.h"
 #include "engine/json_file.h"
@@ -114,7 +113,9 @@ class SafetensorsFile : public TensorSource {
     }
 
     std::span<const TensorView> tensors() const override { return tensors_; }
-    void release(const TensorView& tensor) const override { file_.release(tensor.data); }
+    void release(const TensorView&, std::span<const std::byte> part) const override {
+        file_.release(part);
+    }
 
   private:
     void read_header(const nlohmann::json& header, std::span<const std::byte> data) {
@@ -137,12 +138,10 @@ class SafetensorsFile : public TensorSource {
             fail(ErrorKind::corrupt, "{}: tensors take {} bytes of data, but the file holds {}", file_.path(),
                  next - data.data(), data.size());
         }
-        for (TensorView& tensor : tensors_) copies_.align(tensor);
     }
 
     MappedFile file_;
     std::vector<TensorView> tensors_;
-    AlignedCopies copies_;
 };
 
 }  // namespace

@@ -50,9 +50,9 @@ class Shards : public TensorSource {
     }
 
     std::span<const TensorView> tensors() const override { return tensors_; }
-    void release(const TensorView& tensor) const override {
+    void release(const TensorView& tensor, std::span<const std::byte> part) const override {
         for (std::size_t i = 0; i < tensors_.size(); ++i) {
-            if (tensors_[i].data.data() == tensor.data.data()) return owners_[i]->release(tensor);
+            if (tensors_[i].data.data() == tensor.data.data()) return owners_[i]->release(tensor, part);
         }
     }
 

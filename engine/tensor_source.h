@@ -28,8 +28,9 @@ class TensorSource {
     virtual ~TensorSource() = default;
     /// In file order. Every view's data was checked to lie inside its file and to match its shape and type.
     virtual std::span<const TensorView> tensors() const = 0;
-    /// The tensor's file pages are no longer needed.
-    virtual void release(const TensorView& tensor) const = 0;
+    /// The file pages that hold `part` of the tensor's data are no longer needed.
+    virtual void release(const TensorView& tensor, std::span<const std::byte> part) const = 0;
+    void release_all(const TensorView& tensor) const { release(tensor, tensor.data); }
 
     /// Null if absent.
     const TensorView* find(std::string_view name) const;

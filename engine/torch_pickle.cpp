@@ -8,10 +8,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <set>
 
-#include "engine/aligned_copies.h"
 #include "engine/checked.h"
 #include "engine/fail.h"
 #include "engine/mapped_file.h"
@@ -159,16 +159,10 @@ class TorchFile : public TensorSource {
             fail(ErrorKind::corrupt, "{}: byte 0: expected what torch.save writes, found \"{}\"", path,
                  printable(text.substr(0, 4)));
         }
-        for (TensorView& tensor : tensors_) copies_.align(tensor);
     }
 
     std::span<const TensorView> tensors() const override { return tensors_; }
-    void release(const TensorView& tensor) const override {
-        const std::byte* begin = file_.bytes().data();
-        if (tensor.data.data() >= begin && tensor.data.data() < begin + file_.bytes().size()) {
-            file_.release(tensor.data);
-        }
-    }
+    void release(const TensorView&, std::span<const std::byte> part) const override { file_.release(part); }
 
   private:
     void read_zip() {
@@ -292,7 +286,7 @@ class TorchFile : public TensorSource {
                             ? storage.first(0)
                             : storage.subspan(static_cast<std::size_t>(tensor.offset * item), bytes);
         } else {
-            const std::span<std::byte> copy = copies_.allocate(bytes);
+            const std::span<std::byte> copy = copies_.emplace_back(bytes);
             gather(tensor, storage, copy);
             view.data = copy;
         }
@@ -322,7 +316,7 @@ class TorchFile : public TensorSource {
 
     MappedFile file_;
     std::vector<TensorView> tensors_;
-    AlignedCopies copies_;
+    std::deque<std::vector<std::byte>> copies_;
 };
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "engine/fail.h"
+#include "engine/packed_cache.h"
 #include "kernels/quant.h"
 
 namespace tinyllm {
@@ -25,16 +27,22 @@ bool same_contents(const TensorView& a, const TensorView& b) {
     return a.data.data() == b.data.data() || std::memcmp(a.data.data(), b.data.data(), a.data.size()) == 0;
 }
 
-void check_finite(const TensorView& view, int threads) {
-    if (all_finite(view, threads)) return;
+[[noreturn]] void fail_not_finite(const TensorView& view) {
     const std::vector<float> values = to_f32(view);
     const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
     fail(ErrorKind::corrupt, "{}: tensor {}: element {}: expected a finite number, found {}", view.file,
          view.name, bad - values.begin(), *bad);
 }
 
-// The part's rows in `type`, in the engine's order: what pack would read, rounded.
-std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
+void check_finite(const TensorView& view) {
+    if (!all_finite(view.type, view.data)) fail_not_finite(view);
+}
+
+// The part's rows in `type`, in the engine's order: what pack would read, rounded. `done` gets stretches of the
+// stored bytes that are no longer needed.
+std::vector<std::byte> convert(const RawMatrix& raw, DType type,
+                               const std::function<void(std::span<const std::byte>)>& done) {
+    constexpr std::size_t kStretch = std::size_t{16} << 20;
     const TypeTraits& from = traits(raw.type);
     const TypeTraits& to = traits(type);
     const std::size_t in_row = row_bytes(raw.type, raw.cols);
@@ -42,19 +50,50 @@ std::vector<std::byte> convert(const RawMatrix& raw, DType type) {
     std::vector<std::byte> out(static_cast<std::size_t>(raw.rows) * out_row);
     std::vector<float> row(static_cast<std::size_t>(raw.cols));
     const auto stored_rows = static_cast<std::size_t>(raw.stored_rows ? raw.stored_rows : raw.rows);
+    const std::span<const std::byte> stored = stored_bytes(raw);
+    const bool in_order = !raw.transposed && raw.row_order.empty();
+    std::size_t dropped = 0;
     for (std::size_t r = 0; r < static_cast<std::size_t>(raw.rows); ++r) {
-        const auto stored = raw.row_order.empty() ? r : static_cast<std::size_t>(raw.row_order[r]);
+        const auto at = raw.row_order.empty() ? r : static_cast<std::size_t>(raw.row_order[r]);
         if (raw.transposed) {
             for (std::size_t c = 0; c < row.size(); ++c) {
-                from.to_f32(raw.data + (c * stored_rows + stored) * from.block_bytes, &row[c], 1);
+                from.to_f32(raw.data + (c * stored_rows + at) * from.block_bytes, &row[c], 1);
             }
         } else {
-            from.to_f32(raw.data + stored * in_row, row.data(), raw.cols);
+            from.to_f32(raw.data + at * in_row, row.data(), raw.cols);
         }
         to.from_f32(row.data(), out.data() + r * out_row, raw.cols);
+        if (in_order && (r + 1) * in_row - dropped >= kStretch) {
+            done(stored.subspan(dropped, (r + 1) * in_row - dropped));
+            dropped = (r + 1) * in_row;
+        }
     }
+    done(stored.subspan(dropped));
     return out;
 }
+
+/// Checks what is packed and drops its pages.
+class FileWatch final : public PackWatch {
+  public:
+    FileWatch(const TensorSource& source, std::span<const TensorView* const> views,
+              std::span<const RawMatrix> raws)
+        : source_(source), views_(views), raws_(raws) {}
+
+    bool accept(std::size_t part, std::span<const std::byte> stored) override {
+        return !from_file(part) || all_finite(raws_[part].type, stored);
+    }
+    void done(std::size_t part, std::span<const std::byte> stored) override {
+        if (from_file(part)) source_.release(*views_[part], stored);
+    }
+
+  private:
+    /// Else it was converted, and checked before.
+    bool from_file(std::size_t part) const { return raws_[part].data == views_[part]->data.data(); }
+
+    const TensorSource& source_;
+    std::span<const TensorView* const> views_;
+    std::span<const RawMatrix> raws_;
+};
 
 }  // namespace
 
@@ -86,13 +125,15 @@ std::vector<float> to_f32(const TensorView& tensor) {
 }
 
 WeightLoader::WeightLoader(const Architecture& architecture, const Config& config, const TensorSource& source,
-                           FileForm form, Backend& backend, std::optional<DType> type)
+                           FileForm form, Backend& backend, std::optional<DType> type,
+                           PackedCache* cache)
     : architecture_(architecture),
       config_(config),
       source_(source),
       form_(form),
       backend_(backend),
-      type_(type) {
+      type_(type),
+      cache_(cache) {
     for (const TensorView& view : source.tensors()) {
         const bool hf = form == FileForm::hugging_face;
         if (hf && is_ignored_hf_name(architecture, config, view.name)) {
@@ -112,7 +153,7 @@ WeightLoader::WeightLoader(const Architecture& architecture, const Config& confi
             bound_.try_emplace(layer_name(match.rule->gguf, match.layer), Bound{&view, match.rule, false});
         if (!fresh) {
             if (same_contents(view, *it->second.view)) {  // a shared weight, stored under each of its names
-                source.release(view);
+                source.release_all(view);
                 continue;
             }
             fail(ErrorKind::corrupt, "{}: tensors {} and {} are the same weight, but their values differ",
@@ -144,7 +185,9 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
                           bool keep_type) {
     std::vector<RawMatrix> raws;
     std::vector<const TensorView*> views;
-    std::vector<std::vector<std::byte>> converted(parts.size());
+    std::vector<DType> types;
+    Fingerprint recipe;
+    std::int64_t rows = 0;
     for (const WeightPart& part : parts) {
         const std::string name = layer_name(std::string(part.name) + ".weight", layer);
         const Bound& bound = find(name);
@@ -156,7 +199,6 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
             fail(ErrorKind::unsupported, "{}: tensor {}: a transposed {} weight", view.file, view.name,
                  dtype_name(view.type));
         }
-        check_finite(view, backend_.threads());
         const RowOrder order = hf ? bound.rule->hf_rows : bound.rule->gguf_rows;
         RawMatrix raw{view.type, part.rows, cols, view.data.data(), transposed, {}, 0};
         if (order) raw.row_order = order(config_);
@@ -164,23 +206,42 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
         const DType type =
             type_ && !keep_type ? weight_type(name, *type_, view.type, cols, false, &note) : view.type;
         if (!note.empty()) totals_.notes.push_back(fmt::format("{}: {}", name, note));
-        if (type != view.type) {
-            std::vector<std::byte>& rounded = converted[raws.size()];
-            rounded = convert(raw, type);
-            raw = {type, part.rows, cols, rounded.data(), false, {}, 0};
-            source_.release(view);
-        }
+        recipe.add(name).add(view.type).add(type).add(part.rows).add(cols).add(transposed);
+        recipe.add(std::as_bytes(std::span(raw.row_order)));
+        rows += part.rows;
         totals_.parameters += part.rows * cols;
         totals_.parameters_by_type[type] += part.rows * cols;
         raws.push_back(std::move(raw));
         views.push_back(&view);
+        types.push_back(type);
     }
-    Matrix matrix = backend_.pack(raws, [&](std::size_t i) {
-        source_.release(*views[i]);
-        std::vector<std::byte>().swap(converted[i]);
-    });
+    Matrix matrix;
+    if (cache_) matrix = cache_->matrix(recipe, rows, cols);
+    if (!matrix) {
+        matrix = pack_stored(raws, views, types);
+        if (cache_) cache_->keep(recipe, matrix);
+    }
     for (const WeightPart& part : parts) matrix.name.append(matrix.name.empty() ? "" : "+").append(part.name);
     totals_.bytes += static_cast<std::int64_t>(matrix.bytes);
+    return matrix;
+}
+
+Matrix WeightLoader::pack_stored(std::span<RawMatrix> raws, std::span<const TensorView* const> views,
+                                 std::span<const DType> types) {
+    std::vector<std::vector<std::byte>> converted(raws.size());
+    for (std::size_t i = 0; i < raws.size(); ++i) {
+        RawMatrix& raw = raws[i];
+        if (types[i] == raw.type) continue;
+        check_finite(*views[i]);
+        converted[i] = convert(
+            raw, types[i], [&](std::span<const std::byte> stored) { source_.release(*views[i], stored); });
+        raw = {types[i], raw.rows, raw.cols, converted[i].data(), false, {}, 0};
+    }
+    FileWatch watch(source_, views, raws);
+    Matrix matrix = backend_.pack(raws, &watch);
+    if (!matrix) {
+        for (const TensorView* view : views) check_finite(*view);
+    }
     return matrix;
 }
 
@@ -210,33 +271,45 @@ Norm WeightLoader::norm(NormKind kind, std::string_view name, std::int64_t dim, 
 const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string_view suffix,
                                   std::int64_t layer) {
     std::int64_t total = 0;
-    for (const WeightPart& part : parts) total += part.rows;
-    const std::shared_ptr<std::byte> memory =
-        backend_.allocate(static_cast<std::size_t>(total) * sizeof(float));
-    auto* out = reinterpret_cast<float*>(memory.get());
+    Fingerprint recipe;
+    std::vector<const TensorView*> views;
+    std::vector<std::vector<std::int32_t>> orders;
     for (const WeightPart& part : parts) {
-        const Bound& bound = find(layer_name(fmt::format("{}{}", part.name, suffix), layer));
+        const std::string name = layer_name(fmt::format("{}{}", part.name, suffix), layer);
+        const Bound& bound = find(name);
         const TensorView& view = *bound.view;
         check_shape(view, {part.rows});
         if (dtype_block(view.type) != 1) {
             fail(ErrorKind::unsupported, "{}: tensor {}: expected f32, f16 or bf16, found {}", view.file,
                  view.name, dtype_name(view.type));
         }
-        check_finite(view, 1);
         const RowOrder order = form_ == FileForm::hugging_face ? bound.rule->hf_rows : bound.rule->gguf_rows;
-        std::vector<float> values(static_cast<std::size_t>(part.rows));
-        traits(view.type).to_f32(view.data.data(), values.data(), part.rows);
-        const std::vector<std::int32_t> rows = order ? order(config_) : std::vector<std::int32_t>{};
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            *out++ = values[rows.empty() ? i : static_cast<std::size_t>(rows[i])];
-        }
-        source_.release(view);
+        orders.push_back(order ? order(config_) : std::vector<std::int32_t>{});
+        views.push_back(&view);
+        total += part.rows;
+        recipe.add(name).add(view.type).add(part.rows).add(std::as_bytes(std::span(orders.back())));
     }
     totals_.parameters += total;
     totals_.parameters_by_type[DType::f32] += total;
     totals_.bytes += total * static_cast<std::int64_t>(sizeof(float));
+    if (const float* known = cache_ ? cache_->vector(recipe, total) : nullptr) return known;
+
+    const std::shared_ptr<std::byte> memory =
+        backend_.allocate(static_cast<std::size_t>(total) * sizeof(float));
+    auto* out = reinterpret_cast<float*>(memory.get());
+    for (std::size_t i = 0; i < views.size(); ++i) {
+        const TensorView& view = *views[i];
+        check_finite(view);
+        const std::vector<float> values = to_f32(view);
+        for (std::size_t r = 0; r < values.size(); ++r) {
+            *out++ = values[orders[i].empty() ? r : static_cast<std::size_t>(orders[i][r])];
+        }
+        source_.release_all(view);
+    }
     memory_.push_back(memory);
-    return reinterpret_cast<const float*>(memory.get());
+    const auto* values = reinterpret_cast<const float*>(memory.get());
+    if (cache_) cache_->keep(recipe, {values, static_cast<std::size_t>(total)});
+    return values;
 }
 
 std::vector<float> WeightLoader::values(std::string_view name, std::int64_t rows, std::int64_t cols,
@@ -244,9 +317,9 @@ std::vector<float> WeightLoader::values(std::string_view name, std::int64_t rows
     const Bound& bound = find(layer_name(fmt::format("{}.weight", name), layer));
     const TensorView& view = *bound.view;
     check_shape(view, {rows, cols});
-    check_finite(view, 1);
+    check_finite(view);
     std::vector<float> values = to_f32(view);
-    source_.release(view);
+    source_.release_all(view);
     totals_.parameters += rows * cols;
     totals_.parameters_by_type[DType::f32] += rows * cols;
     return values;

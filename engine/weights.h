@@ -40,11 +40,14 @@ struct WeightTotals {
     std::vector<std::string> notes;  // one line per tensor that did not get the type asked for
 };
 
+class PackedCache;
+
 class WeightLoader {
   public:
-    /// `type`: round the matrices to it; nothing: as stored.
+    /// `type`: round the matrices to it; nothing: as stored. `cache`: weights packed before, or null; what it
+    /// lacks is given to it.
     WeightLoader(const Architecture& architecture, const Config& config, const TensorSource& source,
-                 FileForm form, Backend& backend, std::optional<DType> type);
+                 FileForm form, Backend& backend, std::optional<DType> type, PackedCache* cache = nullptr);
 
     /// The stacked `parts`, each "<name>.weight" of (rows, cols); '#' in a name is the layer.
     Matrix matrix(std::initializer_list<WeightPart> parts, std::int64_t cols, std::int64_t layer = -1);
@@ -77,6 +80,9 @@ class WeightLoader {
     };
     Bound& find(const std::string& gguf_name);
     Matrix pack(std::span<const WeightPart> parts, std::int64_t cols, std::int64_t layer, bool keep_type);
+    /// Reads, checks, rounds to `types` and packs.
+    Matrix pack_stored(std::span<RawMatrix> raws, std::span<const TensorView* const> views,
+                       std::span<const DType> types);
     const float* vector(std::span<const WeightPart> parts, std::string_view suffix, std::int64_t layer);
 
     const Architecture& architecture_;
@@ -85,6 +91,7 @@ class WeightLoader {
     FileForm form_;
     Backend& backend_;
     std::optional<DType> type_;
+    PackedCache* cache_;
     std::map<std::string, Bound, std::less<>> bound_;  // by GGUF name
     WeightTotals totals_;
     std::vector<std::shared_ptr<const void>> memory_;
@@ -103,8 +110,8 @@ DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::in
 /// The values of a plain or quantized tensor, in stored order.
 std::vector<float> to_f32(const TensorView& tensor);
 
-/// Whether every value of a tensor is finite. Of quantized blocks only the scales are looked at: they alone
-/// can be otherwise. Large tensors are shared out to `threads`: the scan is what first touches their pages.
-bool all_finite(const TensorView& tensor, int threads = 1);
+/// Whether every value in whole blocks of a type is finite. Of quantized blocks only the scales are looked at:
+/// they alone can be otherwise.
+bool all_finite(DType type, std::span<const std::byte> data);
 
 }  // namespace tinyllm

@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -47,6 +46,12 @@ struct Strip {
     std::int64_t rows = 0;
     const std::byte* data = nullptr;  // in the backend's own layout
 };
+
+/// All bytes that stand behind raw.data.
+inline std::span<const std::byte> stored_bytes(const RawMatrix& raw) {
+    const std::int64_t rows = raw.stored_rows ? raw.stored_rows : raw.rows;
+    return {raw.data, static_cast<std::size_t>(rows) * row_bytes(raw.type, raw.cols)};
+}
 
 /// A packed weight: one or more matrices of equal cols, stacked. Copies share the memory.
 struct Matrix {
@@ -252,6 +257,18 @@ struct BackendOptions {
     std::string isa;  // empty: TINYLLM_CPU_ISA, else the best this CPU runs
 };
 
+/// Looks on while rows are packed, so that one pass over a file's pages does for checking, packing and
+/// dropping them.
+class PackWatch {
+  public:
+    virtual ~PackWatch() = default;
+    /// Whole stored blocks of a part, before they are packed; each once, from several threads. False ends
+    /// packing.
+    virtual bool accept(std::size_t part, std::span<const std::byte> stored) = 0;
+    /// These stored bytes of a part are packed. From the caller's thread.
+    virtual void done(std::size_t part, std::span<const std::byte> stored) = 0;
+};
+
 class Backend {
   public:
     virtual ~Backend() = default;
@@ -266,10 +283,15 @@ class Backend {
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
 
     /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. What
-    /// that is for a stored type says kernels/packed_type.h. `done(part)` runs once a part's file memory is
-    /// no longer needed.
-    virtual Matrix pack(std::span<const RawMatrix> parts,
-                        const std::function<void(std::size_t part)>& done) = 0;
+    /// that is for a stored type says kernels/packed_type.h. `watch` may be null; an empty matrix if it did
+    /// not accept a part. Bytes that are done may have to be read once more, but not behind the call.
+    virtual Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) = 0;
+
+    /// Names what pack() makes of a matrix: equal names mean equal bytes, on any machine. Empty: nothing that
+    /// could be kept in a file.
+    virtual std::string layout() const { return ""; }
+    /// Bytes of a strip in that layout; 0 for a type that strips do not have. Rows and cols are below 2^30.
+    virtual std::size_t strip_bytes(DType, std::int64_t /*rows*/, std::int64_t /*cols*/) const { return 0; }
 
     virtual void embed(const EmbedArgs& args) = 0;
     virtual void norm(const NormArgs& args) = 0;

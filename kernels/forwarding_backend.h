@@ -19,8 +19,12 @@ class ForwardingBackend : public Backend {
     int threads() const override { return inner_->threads(); }
     std::vector<int> cores() const override { return inner_->cores(); }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
-    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override {
-        return inner_->pack(parts, done);
+    Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override {
+        return inner_->pack(parts, watch);
+    }
+    std::string layout() const override { return inner_->layout(); }
+    std::size_t strip_bytes(DType type, std::int64_t rows, std::int64_t cols) const override {
+        return inner_->strip_bytes(type, rows, cols);
     }
     void embed(const EmbedArgs& args) override { inner_->embed(args); }
     void norm(const NormArgs& args) override { inner_->norm(args); }

@@ -117,20 +117,51 @@ std::vector<CoreCluster> read_clusters(int& cores) {
     return clusters;
 }
 
-/// The tightest memory limit of the control groups above this process (cgroup v2).
-std::optional<std::int64_t> cgroup_limit() {
+/// The control groups above this process, as folders below /sys/fs/cgroup, innermost first; of version 1 and 2
+/// alike.
+std::vector<std::string> memory_groups() {
+    std::vector<std::string> groups;
     std::ifstream file(root() + "/proc/self/cgroup");
-    std::optional<std::int64_t> limit;
     for (std::string line; std::getline(file, line);) {
-        if (line.compare(0, 3, "0::") != 0) continue;
-        for (fs::path group = line.substr(3);; group = group.parent_path()) {
-            const auto value =
-                read_number("/sys/fs/cgroup" + (group.string() == "/" ? "" : group.string()) + "/memory.max");
-            if (value && (!limit || *value < *limit)) limit = value;
+        const std::size_t name = line.find(':'), path = line.find(':', name + 1);
+        if (name == std::string::npos || path == std::string::npos) continue;
+        const std::string controllers = "," + line.substr(name + 1, path - name - 1) + ",";
+        const bool second = controllers == ",,";
+        if (!second && controllers.find(",memory,") == std::string::npos) continue;
+        const std::string mount = second ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+        for (fs::path group = line.substr(path + 1);; group = group.parent_path()) {
+            groups.push_back(mount + (group.string() == "/" ? "" : group.string()));
             if (group == group.parent_path()) break;
         }
     }
-    return limit;
+    return groups;
+}
+
+std::optional<std::int64_t> memory_limit(const std::string& group) {
+    const auto limit = read_number(group + "/memory.max");
+    return limit ? limit : read_number(group + "/memory.limit_in_bytes");
+}
+
+/// The tightest memory limit of the control groups above this process.
+std::optional<std::int64_t> cgroup_limit() {
+    constexpr std::int64_t kNone = std::int64_t{1} << 60;  // version 1 writes a number for no limit
+    std::optional<std::int64_t> least;
+    for (const std::string& group : memory_groups()) {
+        const auto limit = memory_limit(group);
+        if (limit && *limit < kNone && (!least || *limit < *least)) least = limit;
+    }
+    return least;
+}
+
+/// What a group's file pages take that the kernel may drop at need.
+std::int64_t droppable(const std::string& group) {
+    const auto fields = read_fields(group + "/memory.stat", ' ');
+    std::int64_t bytes = 0;
+    for (const char* name : {"inactive_file", "active_file"}) {
+        const auto found = fields.find(name);
+        if (found != fields.end()) bytes += std::strtoll(found->second.c_str(), nullptr, 10);
+    }
+    return bytes;
 }
 
 }  // namespace
@@ -161,6 +192,20 @@ Board read_board() {
     board.available_bytes = kilobytes(memory, "MemAvailable");
     board.cgroup_limit_bytes = cgroup_limit();
     return board;
+}
+
+std::optional<std::int64_t> available_memory() {
+    std::optional<std::int64_t> available = kilobytes(read_fields("/proc/meminfo", ':'), "MemAvailable");
+    for (const std::string& group : memory_groups()) {
+        const auto limit = memory_limit(group);
+        auto used = read_number(group + "/memory.current");
+        if (!used) used = read_number(group + "/memory.usage_in_bytes");
+        if (!limit || !used) continue;
+        const std::int64_t left =
+            std::max<std::int64_t>(*limit - std::max<std::int64_t>(*used - droppable(group), 0), 0);
+        if (!available || left < *available) available = left;
+    }
+    return available;
 }
 
 std::optional<std::int64_t> resident_bytes() {

@@ -29,6 +29,10 @@ struct Board {
 
 Board read_board();
 
+/// Memory that this process may still take, bytes: MemAvailable, and what the control groups above it have
+/// left, page cache counted as free; the least of them.
+std::optional<std::int64_t> available_memory();
+
 /// Resident memory of this process, bytes: now and at its highest.
 std::optional<std::int64_t> resident_bytes();
 std::optional<std::int64_t> peak_resident_bytes();

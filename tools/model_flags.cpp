@@ -1,12 +1,11 @@
 #include "tools/model_flags.h"
 
-#include <algorithm>
-
 #include "engine/fail.h"
 #include "tinyllm/inspect.h"
 #include "tinyllm/system.h"
 #include "tools/board.h"
 #include "tools/log.h"
+#include "tools/memory_check.h"
 #include "tools/model_path.h"
 
 namespace tinyllm {
@@ -32,6 +31,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
         ->type_name("NAME");
     app.add_flag("--exact", flags.load.exact,
                  "Weights as stored, fp32 arithmetic, activations and cache: parity with a reference");
+    add_loading_flags(app, flags.load.packed_cache, flags.no_memory_check);
 }
 
 void add_cores_flag(CLI::App& app, std::string& cores) {
@@ -59,24 +59,15 @@ void add_cache_flags(CLI::App& app, SessionOptions& session) {
     cache_type("--cache-type-v", "-ctv", session.v_type, "Type of the cached values, likewise (short: -ctv)");
 }
 
-/// Refuses what cannot fit before memory is touched: a board that starts to swap or to kill is worse than an
-/// error.
-static void check_memory(const ModelFacts& facts, const ModelFlags& flags) {
-    // The cache grows as it is filled, so only what the user asked for is counted.
-    const MemoryUse need =
-        predict_memory(facts, flags.load, flags.session, std::max<std::int64_t>(flags.session.context, 1));
-    const Board board = read_board();
-    std::optional<std::int64_t> available = board.available_bytes;
-    if (board.cgroup_limit_bytes && (!available || *board.cgroup_limit_bytes < *available))
-        available = board.cgroup_limit_bytes;
-    if (!available) return;
-    const std::int64_t total = need.weights + need.kv + need.scratch;
-    if (total <= *available) return;
-    fail(ErrorKind::would_not_fit,
-         "{}: needs {} of memory (weights {}, cache {}, scratch {}), available are {}; take a smaller type "
-         "or -c",
-         facts.info.path, show_bytes(total), show_bytes(need.weights), show_bytes(need.kv),
-         show_bytes(need.scratch), show_bytes(*available));
+void add_packed_cache_flag(CLI::App& app, std::string& packed_cache) {
+    app.add_option("--packed-cache", packed_cache,
+                   "Folder that keeps packed weights, so that the next start maps them")
+        ->type_name("DIR");
+}
+
+void add_loading_flags(CLI::App& app, std::string& packed_cache, bool& no_memory_check) {
+    add_packed_cache_flag(app, packed_cache);
+    app.add_flag("--no-memory-check", no_memory_check, "Load even what is not expected to fit in memory");
 }
 
 void check_cache_flags(const SessionOptions& session, bool exact) {
@@ -86,14 +77,20 @@ void check_cache_flags(const SessionOptions& session, bool exact) {
     }
 }
 
+void say_warnings(const Model& model) {
+    for (const std::string& warning : model.info().warnings) note("{}", warning);
+}
+
 std::shared_ptr<const Model> load_model(const ModelFlags& flags) {
     check_cache_flags(flags.session, flags.load.exact);
     const std::string path = resolve_model(flags.model);
-    check_memory(inspect_model(path), flags);
+    if (!flags.no_memory_check) check_memory(inspect_model(path), flags.load, flags.session);
     auto model = Model::load(path, flags.load);
+    say_warnings(*model);
     const ModelInfo& info = model->info();
-    detail("{}: {}, {} parameters, {}{}, loaded in {:.0f} ms", path, info.architecture, info.parameters,
-           info.backend, info.cores.empty() ? "" : ", cores " + show_cores(info.cores), info.load_ms);
+    detail("{}: {}, {} parameters, {}{}, loaded in {:.0f} ms{}", path, info.architecture, info.parameters,
+           info.backend, info.cores.empty() ? "" : ", cores " + show_cores(info.cores), info.load_ms,
+           info.packed_file.empty() ? "" : " from " + info.packed_file);
     return model;
 }
 

@@ -15,13 +15,18 @@ struct ModelFlags {
     std::string model;
     ModelOptions load;
     SessionOptions session;
+    bool no_memory_check = false;
 };
 
-/// Adds MODEL, -t/--threads, --cores, --device and --exact.
+/// Adds MODEL, -t/--threads, --cores, --device, --exact and the loading flags.
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 
 /// Adds --cores alone.
 void add_cores_flag(CLI::App& app, std::string& cores);
+
+/// Adds --packed-cache and --no-memory-check.
+void add_loading_flags(CLI::App& app, std::string& packed_cache, bool& no_memory_check);
+void add_packed_cache_flag(CLI::App& app, std::string& packed_cache);
 
 /// Adds -c/--ctx-size, -ctk/--cache-type-k and -ctv/--cache-type-v.
 void add_session_flags(CLI::App& app, ModelFlags& flags);
@@ -38,7 +43,11 @@ std::string dtype_names();
 /// The type spelled `name`. Throws Error(usage) naming `flag` and the types there are.
 DType parse_dtype(const std::string& flag, const std::string& name);
 
-/// Resolves and loads the model; what the loader has to say goes to standard error.
+/// Resolves and loads the model; what the loader has to say goes to standard error. Throws
+/// Error(would_not_fit) before loading if it cannot fit (memory_check.h).
 std::shared_ptr<const Model> load_model(const ModelFlags& flags);
+
+/// Says what was wrong with a packed cache.
+void say_warnings(const Model& model);
 
 }  // namespace tinyllm

@@ -52,8 +52,10 @@ struct ScoreRequest {
     std::vector<std::vector<Token>> continuations;
 };
 
+/// Bytes.
 struct MemoryUse {
-    std::int64_t weights = 0, kv = 0, scratch = 0;  ///< bytes
+    std::int64_t weights = 0, kv = 0, scratch = 0;
+    std::int64_t peak = 0;  ///< of the whole process, tokenizer and program included; 0: not told
 };
 
 class TINYLLM_API Session {

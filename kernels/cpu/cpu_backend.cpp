@@ -43,8 +43,14 @@ std::string CpuBackend::description() const {
            (precision_ == Precision::exact ? ", exact" : "");
 }
 
-Matrix CpuBackend::pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) {
-    return pack_panels(parts, done, table_, precision_, pool_, weights_);
+Matrix CpuBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
+    return pack_panels(parts, watch, table_, precision_, pool_, weights_);
+}
+
+std::string CpuBackend::layout() const {
+    return "cpu panels " + std::to_string(kPanelsVersion) + ", " + table_.name + ", " +
+           std::to_string(table_.lanes) + " lanes, offset " + std::to_string(table_.q8_offset) +
+           (precision_ == Precision::exact ? ", exact" : "");
 }
 
 void CpuBackend::embed(const EmbedArgs& args) {

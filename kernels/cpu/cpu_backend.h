@@ -10,6 +10,7 @@
 #include "kernels/cpu/caller_place.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/memory.h"
+#include "kernels/cpu/pack.h"
 #include "kernels/cpu/thread_pool.h"
 #include "tinyllm/system.h"
 
@@ -26,7 +27,12 @@ class CpuBackend final : public Backend {
     int threads() const override { return pool_.threads(); }
     std::vector<int> cores() const override { return placement_.cores; }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return allocate_pages(bytes); }
-    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) override;
+    Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override;
+
+    std::string layout() const override;
+    std::size_t strip_bytes(DType type, std::int64_t rows, std::int64_t cols) const override {
+        return panels_bytes(type, rows, cols, table_.lanes);
+    }
 
     void embed(const EmbedArgs& args) override;
     void norm(const NormArgs& args) override;

@@ -1,6 +1,7 @@
 #include "kernels/cpu/pack.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 #include <vector>
@@ -123,6 +124,125 @@ void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const Ker
     packer_of(packed_block(type))(from, part.cols / kQuantBlock, lanes, flip, scales, bytes);
 }
 
+/// An empty matrix of `parts` in panels of `types`.
+Matrix lay_out(std::span<const RawMatrix> parts, std::span<const DType> types, int lanes, Arena& arena) {
+    Matrix matrix;
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+        assert(matrix.cols == 0 || matrix.cols == parts[p].cols);
+        matrix.cols = parts[p].cols;
+        matrix.rows += parts[p].rows;
+        matrix.bytes += static_cast<std::size_t>(panels_in(parts[p].rows, lanes) *
+                                                 panel_bytes(types[p], parts[p].cols, lanes));
+    }
+    const std::shared_ptr<std::byte> memory = arena.take(matrix.bytes);
+    std::byte* to = memory.get();
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+        matrix.strips.push_back({types[p], parts[p].rows, to});
+        to += static_cast<std::size_t>(panels_in(parts[p].rows, lanes) *
+                                            panel_bytes(types[p], parts[p].cols, lanes));
+    }
+    matrix.memory = memory;
+    return matrix;
+}
+
+/// One part on its way into its strip.
+class Packing {
+  public:
+    Packing(const RawMatrix& part, const Strip& strip, std::size_t index, PackWatch* watch,
+            const KernelTable& table)
+        : part_(part),
+          index_(index),
+          watch_(watch),
+          table_(table),
+          type_(strip.type),
+          to_(const_cast<std::byte*>(strip.data)),
+          bytes_(panel_bytes(strip.type, part.cols, table.lanes)),
+          needs_scales_(needs_scales(part.type, strip.type)) {}
+
+    /// False if the watch did not accept it.
+    bool run(ThreadPool& pool) {
+        if (part_.transposed || !part_.row_order.empty()) return run_in_any_order(pool);
+        // A stretch at a time, so that file pages and packed ones are not there twice over a whole table of
+        // embeddings. Within it a chunk is checked and packed while it lies in a near cache.
+        const std::int64_t n_panels = panels_in(part_.rows, table_.lanes);
+        const auto row = static_cast<std::int64_t>(row_bytes(part_.type, part_.cols));
+        const std::int64_t stretch = std::max<std::int64_t>(1, kStretchBytes / (row * table_.lanes));
+        const std::int64_t chunk = panels_in_chunk();
+        for (std::int64_t first = 0; first < n_panels; first += stretch) {
+            const std::int64_t last = std::min(n_panels, first + stretch);
+            pool.run(static_cast<int>((last - first + chunk - 1) / chunk), [&](int c, int) {
+                const std::int64_t begin = first + c * chunk;
+                const std::int64_t end = std::min(last, begin + chunk);
+                if (check(rows_of(begin, end))) pack(begin, end);
+            });
+            if (!accepted_) return false;
+            if (watch_) watch_->done(index_, rows_of(first, last));
+        }
+        return true;
+    }
+
+    /// Known behind run().
+    bool fits() const { return !needs_scales_ || scales_fit(part_.type, largest_scale_); }
+
+  private:
+    static constexpr std::int64_t kStretchBytes = std::int64_t{16} << 20;
+    static constexpr std::int64_t kChunkBytes = std::int64_t{256} << 10;
+
+    std::int64_t panels_in_chunk() const {
+        return std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, bytes_));
+    }
+    /// Of the panels [begin, end), where rows are stored in order.
+    std::span<const std::byte> rows_of(std::int64_t begin, std::int64_t end) const {
+        const std::size_t row = row_bytes(part_.type, part_.cols);
+        const auto first = static_cast<std::size_t>(begin * table_.lanes);
+        const auto last = static_cast<std::size_t>(std::min(part_.rows, end * table_.lanes));
+        return {part_.data + first * row, (last - first) * row};
+    }
+    bool run_in_any_order(ThreadPool& pool) {
+        const std::span<const std::byte> stored = stored_bytes(part_);
+        const std::size_t block = traits(part_.type).block_bytes;
+        const std::size_t step = kChunkBytes / block * block;
+        pool.run(static_cast<int>((stored.size() + step - 1) / step), [&](int c, int) {
+            const std::size_t begin = static_cast<std::size_t>(c) * step;
+            check(stored.subspan(begin, std::min(step, stored.size() - begin)));
+        });
+        if (!accepted_) return false;
+        const std::int64_t n_panels = panels_in(part_.rows, table_.lanes);
+        const std::int64_t chunk = panels_in_chunk();
+        pool.run(static_cast<int>((n_panels + chunk - 1) / chunk),
+                 [&](int c, int) { pack(c * chunk, std::min(n_panels, (c + 1) * chunk)); });
+        if (watch_) watch_->done(index_, stored);
+        return true;
+    }
+    bool check(std::span<const std::byte> stored) {
+        if (watch_ && !watch_->accept(index_, stored)) accepted_ = false;
+        if (!accepted_) return false;
+        if (!needs_scales_) return true;
+        const int largest = largest_scale(part_.type, stored);
+        for (int known = largest_scale_; known < largest;) {
+            if (largest_scale_.compare_exchange_weak(known, largest)) break;
+        }
+        return true;
+    }
+    void pack(std::int64_t begin, std::int64_t end) const {
+        Recoded recoded;
+        for (std::int64_t panel = begin; panel < end; ++panel) {
+            pack_panel(part_, type_, panel, table_, recoded, to_ + panel * bytes_);
+        }
+    }
+
+    const RawMatrix& part_;
+    std::size_t index_;
+    PackWatch* watch_;
+    const KernelTable& table_;
+    DType type_;
+    std::byte* to_;
+    std::int64_t bytes_;  // of a panel
+    bool needs_scales_;
+    std::atomic<bool> accepted_{true};
+    std::atomic<int> largest_scale_{0};
+};
+
 }  // namespace
 
 std::int64_t panel_bytes(DType type, std::int64_t cols, int lanes) {
@@ -133,44 +253,33 @@ std::int64_t panel_bytes(DType type, std::int64_t cols, int lanes) {
            (cols / kQuantBlock * packed_block(type).bytes * lanes + 63) / 64 * 64;
 }
 
+std::size_t panels_bytes(DType type, std::int64_t rows, std::int64_t cols, int lanes) {
+    const bool has_panels = packed_type(type, Precision::fast) == type;
+    if (!has_panels || cols % dtype_block(type) != 0) return 0;
+    return static_cast<std::size_t>(panels_in(rows, lanes) * panel_bytes(type, cols, lanes));
+}
+
 Panels panels_of(const Strip& strip, std::int64_t cols, int lanes) {
     return {static_cast<int>(strip.type), reinterpret_cast<const std::uint8_t*>(strip.data),
             panel_bytes(strip.type, cols, lanes), cols};
 }
 
-Matrix pack_panels(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done,
-                   const KernelTable& table, Precision precision, ThreadPool& pool, Arena& arena) {
-    Matrix matrix;
+Matrix pack_panels(std::span<const RawMatrix> parts, PackWatch* watch, const KernelTable& table,
+                   Precision precision, ThreadPool& pool, Arena& arena) {
     std::vector<DType> types;
-    for (const RawMatrix& part : parts) {
-        assert(matrix.cols == 0 || matrix.cols == part.cols);
-        matrix.cols = part.cols;
-        matrix.rows += part.rows;
-        types.push_back(panel_type(part, precision));
-        matrix.bytes += static_cast<std::size_t>(panels_in(part.rows, table.lanes) *
-                                                 panel_bytes(types.back(), part.cols, table.lanes));
+    for (const RawMatrix& part : parts) types.push_back(packed_type(part.type, precision));
+    for (;;) {
+        Matrix matrix = lay_out(parts, types, table.lanes, arena);
+        bool again = false;
+        for (std::size_t p = 0; p < parts.size(); ++p) {
+            Packing packing(parts[p], matrix.strips[p], p, watch, table);
+            if (!packing.run(pool)) return {};
+            if (packing.fits()) continue;
+            types[p] = DType::f32;
+            again = true;
+        }
+        if (!again) return matrix;
     }
-    const std::shared_ptr<std::byte> memory = arena.take(matrix.bytes);
-    std::byte* to = memory.get();
-    for (std::size_t p = 0; p < parts.size(); ++p) {
-        const RawMatrix& part = parts[p];
-        const DType type = types[p];
-        matrix.strips.push_back({type, part.rows, to});
-        const std::int64_t bytes = panel_bytes(type, part.cols, table.lanes);
-        const std::int64_t n_panels = panels_in(part.rows, table.lanes);
-        constexpr std::int64_t kChunkBytes = 256 << 10;
-        const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, bytes));
-        pool.run(static_cast<int>((n_panels + chunk - 1) / chunk), [&](int c, int) {
-            Recoded recoded;
-            for (std::int64_t panel = c * chunk; panel < std::min(n_panels, (c + 1) * chunk); ++panel) {
-                pack_panel(part, type, panel, table, recoded, to + panel * bytes);
-            }
-        });
-        to += n_panels * bytes;
-        if (done) done(p);
-    }
-    matrix.memory = memory;
-    return matrix;
 }
 
 void read_packed_row(const Matrix& matrix, const KernelTable& table, std::int64_t row, float scale, bool add,

@@ -14,19 +14,6 @@ namespace {
 
 constexpr float kLargestHalf = 65504;
 
-/// The largest magnitude among the scales of a matrix.
-float largest_scale(const RawMatrix& part, const TypeTraits& type) {
-    const auto stored_rows = static_cast<std::size_t>(part.stored_rows ? part.stored_rows : part.rows);
-    const std::size_t bytes = stored_rows * row_bytes(part.type, part.cols);
-    int largest = 0;  // a half's magnitude grows with its bits
-    for (std::size_t at = static_cast<std::size_t>(type.scales_at); at < bytes; at += type.block_bytes) {
-        std::uint16_t scales[2] = {};
-        std::memcpy(scales, part.data + at, static_cast<std::size_t>(2 * type.n_scales));
-        largest = std::max({largest, scales[0] & 0x7fff, scales[1] & 0x7fff});
-    }
-    return f16_to_f32(static_cast<std::uint16_t>(largest));
-}
-
 /// Writes one packed block and returns what follows it.
 std::byte* put_block(PackedBlock form, const std::uint16_t* scales, const std::uint8_t* levels,
                      std::byte* out) {
@@ -122,12 +109,24 @@ void round_to_q8_0(const float* values, std::int64_t cols, std::byte* out) {
 
 }  // namespace
 
-DType panel_type(const RawMatrix& part, Precision precision) {
-    const DType type = packed_type(part.type, precision);
-    if (type == part.type && part.type != DType::q6_k) return type;
-    if (type == DType::f32) return type;
-    const TypeTraits& stored = traits(part.type);
-    return largest_scale(part, stored) * static_cast<float>(stored.reach) <= kLargestHalf ? type : DType::f32;
+bool needs_scales(DType from, DType to) {
+    return to != DType::f32 && (to != from || from == DType::q6_k);
+}
+
+int largest_scale(DType from, std::span<const std::byte> blocks) {
+    const TypeTraits& type = traits(from);
+    int largest = 0;
+    for (std::size_t at = 0; at < blocks.size(); at += type.block_bytes) {
+        std::uint16_t scales[2] = {};
+        std::memcpy(scales, blocks.data() + at + type.scales_at, static_cast<std::size_t>(2 * type.n_scales));
+        largest = std::max({largest, scales[0] & 0x7fff, scales[1] & 0x7fff});
+    }
+    return largest;
+}
+
+bool scales_fit(DType from, int largest_scale) {
+    return f16_to_f32(static_cast<std::uint16_t>(largest_scale)) * static_cast<float>(traits(from).reach) <=
+           kLargestHalf;
 }
 
 bool needs_recoding(DType from, DType to) {

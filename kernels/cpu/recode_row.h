@@ -3,14 +3,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "kernels/backend.h"
 
 namespace tinyllm::cpu {
 
-/// The type of the panels for `part`: packed_type, or f32 where a scale is so large that a product of scales
-/// or an element may lie beyond the half's range.
-DType panel_type(const RawMatrix& part, Precision precision);
+/// Whether rows of type `from` can become panels of `to` at all is a question of their largest scale.
+bool needs_scales(DType from, DType to);
+
+/// The bits of the largest magnitude among the scales of whole blocks; they grow with it.
+int largest_scale(DType from, std::span<const std::byte> blocks);
+
+/// Whether no product of scales and no element lies beyond the half's range.
+bool scales_fit(DType from, int largest_scale);
 
 /// Whether rows of type `from` must go through recode_row to become panels of `to`.
 bool needs_recoding(DType from, DType to);

@@ -18,7 +18,7 @@ std::shared_ptr<std::byte> allocate(std::size_t bytes) {
     return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p, kAlign); }};
 }
 
-Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done) {
+Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) {
     Matrix matrix;
     for (const RawMatrix& part : parts) {
         assert(matrix.cols == 0 || matrix.cols == part.cols);
@@ -30,6 +30,7 @@ Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size
     std::byte* to = memory.get();
     for (std::size_t p = 0; p < parts.size(); ++p) {
         const RawMatrix& part = parts[p];
+        if (watch && !watch->accept(p, stored_bytes(part))) return {};
         const std::size_t bytes = row_bytes(part.type, part.cols);
         matrix.strips.push_back({part.type, part.rows, to});
         const std::size_t element = traits(part.type).block_bytes;
@@ -47,7 +48,7 @@ Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size
                 std::memcpy(to + static_cast<std::size_t>(c) * element, part.data + at * element, element);
             }
         }
-        if (done) done(p);
+        if (watch) watch->done(p, stored_bytes(part));
     }
     matrix.memory = memory;
     return matrix;

@@ -12,7 +12,7 @@ namespace tinyllm::ref {
 /// Zeroed, 64-byte aligned. Throws Error(out_of_memory).
 std::shared_ptr<std::byte> allocate(std::size_t bytes);
 
-Matrix pack(std::span<const RawMatrix> parts, const std::function<void(std::size_t)>& done);
+Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch);
 
 /// Row `row` of all strips as f32, (cols).
 void read_row(const Matrix& matrix, std::int64_t row, float* to);

@@ -114,8 +114,8 @@ class RefBackend final : public Backend {
     int threads() const override { return 1; }
 
     std::shared_ptr<std::byte> allocate(size_t bytes) override { return ref::allocate(bytes); }
-    Matrix pack(std::span<const RawMatrix> parts, const std::function<void(size_t)>& done) override {
-        return ref::pack(parts, done);
+    Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override {
+        return ref::pack(parts, watch);
     }
 
     void embed(const EmbedArgs& args) override {

@@ -267,6 +267,7 @@ std::function<int()> add_bench(CLI::App& app) {
         "and -n nothing else");
     app.add_flag("--profile", options->model.load.profile,
                  "Time, bytes and multiply-adds of each stage beside the machine's measured limits");
+    add_loading_flags(app, options->model.load.packed_cache, options->model.no_memory_check);
     add_output_options(app, options->output);
     return [options, prompts, gens] {
         if (options->question && prompts->count() == 0 && gens->count() == 0) {

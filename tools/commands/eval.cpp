@@ -43,6 +43,7 @@ std::function<int()> add_eval(CLI::App& app) {
     add_cores_flag(app, options->cores);
     app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
     add_cache_flags(app, options->session);
+    add_loading_flags(app, options->packed_cache, options->no_memory_check);
     return [options] {
         check_cache_flags(options->session, options->exact);
         return eval::run_eval(*options);

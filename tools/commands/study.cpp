@@ -102,6 +102,7 @@ std::function<int()> add_study(CLI::App& app) {
         ->capture_default_str();
     add_cores_flag(app, options->cores);
     app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
+    add_packed_cache_flag(app, options->packed_cache);
     app.add_option("-o,--output", options->output, "results folder")->capture_default_str();
     auto folder = std::make_shared<std::string>();
     CLI::App* again = app.add_subcommand("report", "Write the report again from the journals");

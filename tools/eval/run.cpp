@@ -16,6 +16,7 @@
 #include "tools/eval/results.h"
 #include "tools/eval/table.h"
 #include "tools/log.h"
+#include "tools/model_flags.h"
 #include "tools/model_path.h"
 
 namespace tinyllm::eval {
@@ -217,13 +218,14 @@ int run_eval(const RunOptions& options) {
                                .cores = options.cores,
                                .exact = options.exact,
                                .type = std::nullopt,
-                               .tokenizer = true};
+                               .tokenizer = true,
+                               .packed_cache = options.packed_cache};
     if (!options.type.empty()) {
         model_options.type = dtype_from_name(options.type);
         if (!model_options.type) fail(ErrorKind::usage, "--type: no type \"{}\"", options.type);
     }
     const std::string path = resolve_model(options.model);
-    const auto model = Model::load(path, model_options);
+    const auto model = load_model({path, model_options, options.session, options.no_memory_check});
     const Asker asker(make_scorer(model, options.session), protocol);
     std::vector<TaskRun> runs;
     for (TaskWork& one : work) {

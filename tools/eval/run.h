@@ -18,6 +18,8 @@ struct RunOptions {
     OutputOptions output;  ///< path: the folder for results.json and samples
     bool log_samples = false, exact = false;
     SessionOptions session;  ///< types of the cache
+    std::string packed_cache;
+    bool no_memory_check = false;
 };
 
 /// Prints the result to stdout, progress and warnings to stderr. Returns the exit code: 0, or 8 below a

@@ -18,7 +18,7 @@ struct StudyOptions {
     double limit = 0;
     double timeout = 0;  ///< seconds per cell; 0: none
     int threads = 0;
-    std::string cores, device = "auto", output = "results";
+    std::string cores, device = "auto", output = "results", packed_cache;
     bool exact = false, fresh = false, plan = false;
 };
 

@@ -10,6 +10,7 @@
 #include "tinyllm/system.h"
 #include "tools/board.h"
 #include "tools/eval/machine.h"
+#include "tools/model_flags.h"
 
 namespace tinyllm::study {
 namespace {
@@ -95,8 +96,10 @@ Loader engine_loader(const StudyOptions& options) {
         how.threads = options.threads;
         how.cores = options.cores;
         how.exact = options.exact;
+        how.packed_cache = options.packed_cache;
         if (type != "stored") how.type = dtype_from_name(type);
         const auto loaded = Model::load(model.path, how);
+        say_warnings(*loaded);
         const ModelInfo& info = loaded->info();
         Json facts = {
             {"architecture", info.architecture}, {"parameters", info.parameters},

@@ -28,8 +28,7 @@ class Fingerprint {
     }
     Fingerprint& add(std::string_view text) { return add(std::as_bytes(std::span(text))); }
     template <typename T>
-        requires(std::is_integral_v<T> || std::is_enum_v<T>)
-    Fingerprint& add(T value) {
+    requires(std::is_integral_v<T> || std::is_enum_v<T>) Fingerprint& add(T value) {
         mix(static_cast<std::uint64_t>(value));
         return *this;
     }

@@ -112,6 +112,13 @@ std::span<const TensorView> GgufFile::tensors() const {
     return tensors_;
 }
 
+void GgufFile::release_metadata() const {
+    if (encoded_.empty()) return;
+    const std::byte* begin = encoded_.front().data();
+    const std::span<const std::byte> last = encoded_.back();
+    file_.release({begin, static_cast<std::size_t>(last.data() + last.size() - begin)});
+}
+
 void GgufFile::release(const TensorView&, std::span<const std::byte> part) const {
     file_.release(part);
 }

@@ -45,6 +45,9 @@ class GgufFile : public TensorSource {
     /// Type and value as stored; empty if absent.
     std::span<const std::byte> encoded(std::string_view key) const;
 
+    /// Drops the pages that hold the metadata; they are read again where they are asked for.
+    void release_metadata() const;
+
     std::span<const TensorView> tensors() const override;
     void release(const TensorView& tensor, std::span<const std::byte> part) const override;
 

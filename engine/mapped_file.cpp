@@ -74,8 +74,8 @@ void MappedFile::will_need(std::span<const std::byte> part) const {
 }
 
 void MappedFile::release(std::span<const std::byte> part) const {
-    // A fault maps a window of pages around its own. Without the whole window, what ends within one would come
-    // back with the first page of what follows, and stay.
+    // A fault maps a window of pages around its own. Without the whole window, what ends within one would
+    // come back with the first page of what follows, and stay.
     constexpr std::uintptr_t kWindow = 64 << 10;
     const auto first = reinterpret_cast<std::uintptr_t>(data_), last = first + size_;
     const auto from = reinterpret_cast<std::uintptr_t>(part.data()), to = from + part.size();

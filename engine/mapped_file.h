@@ -20,8 +20,8 @@ class MappedFile {
 
     /// Tells the kernel that these bytes will be read soon, front to back.
     void will_need(std::span<const std::byte> part) const;
-    /// Drops the pages of `part`, and neighbours that the kernel maps along with them, from this process; they
-    /// read back from the file if touched again. What is not of this file is left alone.
+    /// Drops the pages of `part`, and neighbours that the kernel maps along with them, from this process;
+    /// they read back from the file if touched again. What is not of this file is left alone.
     void release(std::span<const std::byte> part) const;
 
   private:

@@ -1,5 +1,7 @@
 #include "tinyllm/model.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <future>
@@ -41,9 +43,20 @@ std::map<const std::byte*, std::string> names_by_data(const ModelSource& source)
     return names;
 }
 
+/// Gives back what building took beside the result: it would still be there when the weights are at their
+/// peak.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path, const ModelSource& source) {
-    if (const auto* file = dynamic_cast<const GgufFile*>(source.tensors.get())) return load_gguf_tokenizer(*file);
-    return Tokenizer::load(path);
+    std::shared_ptr<const Tokenizer> tokenizer;
+    if (const auto* file = dynamic_cast<const GgufFile*>(source.tensors.get())) {
+        tokenizer = load_gguf_tokenizer(*file);
+        file->release_metadata();
+    } else {
+        tokenizer = Tokenizer::load(path);
+    }
+#if defined(__GLIBC__)
+    ::malloc_trim(0);
+#endif
+    return tokenizer;
 }
 
 }  // namespace
@@ -68,12 +81,14 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
         model->profiling_ = profiling.get();
         model->backend_ = std::move(profiling);
     }
-    // Beside the weights: the one is bound by the CPU, the others by memory.
+    // Beside the weights: the one is bound by the CPU, the others by memory. A single thread builds it first,
+    // when there is room for what building takes.
     std::future<std::shared_ptr<const Tokenizer>> tokenizer;
     if (options.tokenizer) {
         const bool alone = model->backend_->threads() == 1;
         tokenizer = std::async(alone ? std::launch::deferred : std::launch::async | std::launch::deferred,
                                [&] { return load_tokenizer(path, source); });
+        if (alone) tokenizer.wait();
     }
     PackedCache cache(options.packed_cache, *source.tensors, options.type, *model->backend_);
     WeightLoader weights(*source.architecture, source.config, *source.tensors, source.form, *model->backend_,

@@ -167,8 +167,7 @@ void PackedCache::keep(const Fingerprint& recipe, std::span<const float> values)
 void PackedCache::write(int fd) {
     std::vector<PackedEntry*> entries;
     for (Kept& kept : kept_) entries.push_back(&kept.entry);
-    const std::string directory =
-        write_packed_directory(identity_, entries, strip_bytes_of(backend_));
+    const std::string directory = write_packed_directory(identity_, entries, strip_bytes_of(backend_));
     struct statvfs disk = {};
     std::size_t total = directory.size();
     for (const Kept& kept : kept_) total += kept.bytes + 64;

@@ -1,8 +1,8 @@
 // Packed weights in a file, so that a second start maps them instead of packing again. docs/files.md has the
 // format, docs/adr/0003-packed-cache.md the reasons.
 //
-// A file is found by what the weights are and how this machine packs them. Whatever is wrong with it, it is as
-// if there were none: weights are packed, and it is written anew.
+// A file is found by what the weights are and how this machine packs them. Whatever is wrong with it, it is
+// as if there were none: weights are packed, and it is written anew.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +72,7 @@ class PackedCache {
     void write(int fd);
 
     const Backend& backend_;
-    std::string path_;  // empty: no cache
+    std::string path_;      // empty: no cache
     std::string identity_;  // of the directory: layout, source, file times
     std::shared_ptr<const MappedFile> map_;
     std::map<std::uint64_t, PackedEntry> entries_;  // of map_, by recipe

@@ -82,8 +82,7 @@ std::size_t packed_entry_bytes(const PackedEntry& entry, const StripBytes& strip
     std::size_t bytes = 0;
     std::int64_t rows = 0;
     for (const PackedEntry::Part& strip : entry.strips) {
-        const std::size_t part =
-            possible(strip.rows) ? strip_bytes(strip.type, strip.rows, entry.cols) : 0;
+        const std::size_t part = possible(strip.rows) ? strip_bytes(strip.type, strip.rows, entry.cols) : 0;
         if (part == 0) return 0;
         bytes += part;
         rows += strip.rows;
@@ -131,8 +130,7 @@ std::map<std::uint64_t, PackedEntry> read_packed_directory(std::span<const std::
         fail(ErrorKind::corrupt, "it has version {}, expected {}", version, kPackedVersion);
     head.take<std::uint32_t>();
     const auto bytes = head.take<std::uint64_t>();
-    if (bytes != file.size())
-        fail(ErrorKind::corrupt, "it has {} bytes, expected {}", file.size(), bytes);
+    if (bytes != file.size()) fail(ErrorKind::corrupt, "it has {} bytes, expected {}", file.size(), bytes);
     const auto directory_bytes = head.take<std::uint64_t>();
     if (directory_bytes > file.size() - kHeadBytes) fail(ErrorKind::corrupt, "its directory leaves it");
     const auto directory = file.subspan(kHeadBytes, static_cast<std::size_t>(directory_bytes));

@@ -113,9 +113,7 @@ class SafetensorsFile : public TensorSource {
     }
 
     std::span<const TensorView> tensors() const override { return tensors_; }
-    void release(const TensorView&, std::span<const std::byte> part) const override {
-        file_.release(part);
-    }
+    void release(const TensorView&, std::span<const std::byte> part) const override { file_.release(part); }
 
   private:
     void read_header(const nlohmann::json& header, std::span<const std::byte> data) {

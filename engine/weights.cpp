@@ -38,8 +38,8 @@ void check_finite(const TensorView& view) {
     if (!all_finite(view.type, view.data)) fail_not_finite(view);
 }
 
-// The part's rows in `type`, in the engine's order: what pack would read, rounded. `done` gets stretches of the
-// stored bytes that are no longer needed.
+// The part's rows in `type`, in the engine's order: what pack would read, rounded. `done` gets stretches of
+// the stored bytes that are no longer needed.
 std::vector<std::byte> convert(const RawMatrix& raw, DType type,
                                const std::function<void(std::span<const std::byte>)>& done) {
     constexpr std::size_t kStretch = std::size_t{16} << 20;
@@ -125,8 +125,7 @@ std::vector<float> to_f32(const TensorView& tensor) {
 }
 
 WeightLoader::WeightLoader(const Architecture& architecture, const Config& config, const TensorSource& source,
-                           FileForm form, Backend& backend, std::optional<DType> type,
-                           PackedCache* cache)
+                           FileForm form, Backend& backend, std::optional<DType> type, PackedCache* cache)
     : architecture_(architecture),
       config_(config),
       source_(source),

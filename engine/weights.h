@@ -110,8 +110,8 @@ DType weight_type(std::string_view gguf_name, DType asked, DType stored, std::in
 /// The values of a plain or quantized tensor, in stored order.
 std::vector<float> to_f32(const TensorView& tensor);
 
-/// Whether every value in whole blocks of a type is finite. Of quantized blocks only the scales are looked at:
-/// they alone can be otherwise.
+/// Whether every value in whole blocks of a type is finite. Of quantized blocks only the scales are looked
+/// at: they alone can be otherwise.
 bool all_finite(DType type, std::span<const std::byte> data);
 
 }  // namespace tinyllm

@@ -117,8 +117,8 @@ std::vector<CoreCluster> read_clusters(int& cores) {
     return clusters;
 }
 
-/// The control groups above this process, as folders below /sys/fs/cgroup, innermost first; of version 1 and 2
-/// alike.
+/// The control groups above this process, as folders below /sys/fs/cgroup, innermost first; of version 1 and
+/// 2 alike.
 std::vector<std::string> memory_groups() {
     std::vector<std::string> groups;
     std::ifstream file(root() + "/proc/self/cgroup");

@@ -25,8 +25,7 @@ std::string advice(const MemoryUse& need, const ModelOptions& load, const Sessio
 void check_memory(const ModelFacts& facts, const ModelOptions& load, const SessionOptions& session) {
     const std::optional<std::int64_t> available = available_memory();
     if (!available) return;
-    const MemoryUse need =
-        predict_memory(facts, load, session, std::max<std::int64_t>(session.context, 1));
+    const MemoryUse need = predict_memory(facts, load, session, std::max<std::int64_t>(session.context, 1));
     if (need.peak <= *available) return;
     fail(ErrorKind::would_not_fit,
          "{}: needs {} of memory (weights {}, cache {}, scratch {}), available are {}: take {}, or "

@@ -6,9 +6,9 @@
 
 namespace tinyllm {
 
-/// Throws Error(would_not_fit) where the model's expected peak with a session of this context (as asked for; the
-/// cache grows as it is filled, so no more is counted) exceeds what the machine and the control group have
-/// left. One line: what is needed, what there is, what would be less.
+/// Throws Error(would_not_fit) where the model's expected peak with a session of this context (as asked for;
+/// the cache grows as it is filled, so no more is counted) exceeds what the machine and the control group
+/// have left. One line: what is needed, what there is, what would be less.
 void check_memory(const ModelFacts& facts, const ModelOptions& load, const SessionOptions& session);
 
 }  // namespace tinyllm

@@ -31,7 +31,8 @@ struct ModelOptions {
     /// the model lives; not together with `type`.
     ImportanceMatrix* record = nullptr;
     bool profile = false;  ///< take note of what each stage takes: Model::profile()
-    std::string packed_cache = {};  ///< folder that keeps packed weights for the next load; empty: none is used
+    std::string packed_cache =
+        {};  ///< folder that keeps packed weights for the next load; empty: none is used
 };
 
 /// What `info` shows of a model.
@@ -53,7 +54,8 @@ struct ModelInfo {
     double load_ms = 0;
     std::vector<Token> eos;          ///< ends generation: generation_config.json, config.json or GGUF
     std::vector<std::string> notes;  ///< one line per tensor that did not get ModelOptions::type
-    std::string packed_file = {};    ///< of ModelOptions::packed_cache: the weights are mapped from it; or empty
+    std::string packed_file =
+        {};  ///< of ModelOptions::packed_cache: the weights are mapped from it; or empty
     std::vector<std::string> warnings;  ///< what is wrong with it, one line each
 };
 

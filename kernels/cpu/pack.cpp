@@ -139,7 +139,7 @@ Matrix lay_out(std::span<const RawMatrix> parts, std::span<const DType> types, i
     for (std::size_t p = 0; p < parts.size(); ++p) {
         matrix.strips.push_back({types[p], parts[p].rows, to});
         to += static_cast<std::size_t>(panels_in(parts[p].rows, lanes) *
-                                            panel_bytes(types[p], parts[p].cols, lanes));
+                                       panel_bytes(types[p], parts[p].cols, lanes));
     }
     matrix.memory = memory;
     return matrix;

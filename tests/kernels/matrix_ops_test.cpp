@@ -4,6 +4,25 @@
 namespace tinyllm::test {
 namespace {
 
+/// Counts the bytes of each part, which must all come by once.
+class Watch : public PackWatch {
+  public:
+    bool accept(std::size_t part, std::span<const std::byte> stored) override {
+        const std::lock_guard lock(mutex_);
+        accepted[part] += stored.size();
+        return part != refuse;
+    }
+    void done(std::size_t part, std::span<const std::byte> stored) override {
+        released[part] += stored.size();
+    }
+
+    std::map<std::size_t, std::size_t> accepted, released;
+    std::size_t refuse = SIZE_MAX;
+
+  private:
+    std::mutex mutex_;
+};
+
 struct Shape {
     std::int64_t rows, cols;
 };
@@ -46,9 +65,11 @@ struct LinearCase {
     std::vector<float> run(Backend& backend, std::int32_t first, std::int32_t count,
                            Phase phase = Phase::prompt) const {
         const RawMatrix parts[] = {a.raw, b.raw};
-        std::vector<std::size_t> released;
-        const Matrix w = backend.pack(parts, [&](std::size_t part) { released.push_back(part); });
-        EXPECT_EQ(released, (std::vector<std::size_t>{0, 1}));
+        Watch watch;
+        const Matrix w = backend.pack(parts, &watch);
+        EXPECT_EQ(watch.accepted, watch.released);
+        EXPECT_EQ(watch.released, (std::map<std::size_t, std::size_t>{{0, stored_bytes(a.raw).size()},
+                                                                      {1, stored_bytes(b.raw).size()}}));
         std::vector<float> out(start.begin() + first * total_rows(),
                                start.begin() + (first + count) * total_rows());
         backend.linear({.n = count,
@@ -67,6 +88,20 @@ struct LinearCase {
 class MatrixOps : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Isa, MatrixOps, testing::ValuesIn(live_isas()),
                          [](const auto& test) { return test.param; });
+
+TEST_P(MatrixOps, WhatIsNotAcceptedIsNotPacked) {
+    Random random(1);
+    const Stored first = stored_matrix(random, DType::q8_0, 40, 64);
+    const Stored second = stored_matrix(random, DType::f16, 40, 64);
+    const RawMatrix parts[] = {first.raw, second.raw};
+    for (const std::size_t refuse : {0, 1}) {
+        Watch watch;
+        watch.refuse = refuse;
+        EXPECT_FALSE(cpu_backend(GetParam(), 2, Precision::fast)->pack(parts, &watch));
+        EXPECT_EQ(watch.released.size(), refuse);
+        EXPECT_FALSE(make_ref_backend({})->pack(parts, &watch));
+    }
+}
 
 TEST_P(MatrixOps, LinearEqualsReference) {
     const auto ref = make_ref_backend({});

@@ -166,7 +166,8 @@ Json model_json(const InfoOptions& options, const ModelFacts& facts) {
                        {"weights_bytes", need.weights},
                        {"kv_bytes", need.kv},
                        {"scratch_bytes", need.scratch},
-                       {"total_bytes", need.weights + need.kv + need.scratch}}}};
+                       {"total_bytes", need.weights + need.kv + need.scratch},
+                       {"peak_bytes", need.peak}}}};
     if (info.encoder_decoder) document["model"]["encoder_layers"] = info.encoder_layers;
     return document;
 }

@@ -23,7 +23,7 @@ class PackedCacheTest : public testing::Test {
   protected:
     PackedCacheTest() {
         fs::copy(TINYLLM_SOURCE_DIR "/tests/golden/models/llama-plain", model_);
-        fs::copy(TINYLLM_SOURCE_DIR "/tests/golden/models/t5-plain", t5_);
+        fs::copy(TINYLLM_SOURCE_DIR "/tests/golden/models/t5-original", t5_);
     }
 
     std::shared_ptr<const Model> load(std::optional<DType> type = {}, bool exact = false) const {
@@ -175,17 +175,19 @@ TEST(PackedDirectory, RefusesWhatItsChecksumDoesNotTell) {
     const StripBytes four = [](DType type, std::int64_t rows, std::int64_t cols) {
         return type == DType::f32 ? static_cast<std::size_t>(4 * rows * cols) : 0;
     };
-    const auto tried = [&](const std::function<void(std::vector<PackedEntry>&)>& change, std::string why) {
+    const auto tried = [&](const std::function<void(std::vector<PackedEntry>&)>& change, std::string why,
+                           const std::string& who, const StripBytes& reads) {
         std::vector<PackedEntry> entries = {{1, 0, 8, 4, {{DType::f32, 5}, {DType::f32, 3}}},
                                             {2, 0, 7, 1, {}}};
         std::vector<PackedEntry*> places;
         for (PackedEntry& entry : entries) places.push_back(&entry);
         change(entries);
         std::string file = write_packed_directory("who", places, four);
-        file.resize(file.size() + 128 + 64);
-        std::memcpy(file.data() + 16, raw(static_cast<std::uint64_t>(file.size())).data(), 8);
+        std::uint64_t size = 0;
+        std::memcpy(&size, file.data() + 16, 8);
+        file.resize(size);
         try {
-            const auto read = read_packed_directory(std::as_bytes(std::span(file)), "who", four);
+            const auto read = read_packed_directory(std::as_bytes(std::span(file)), who, reads);
             EXPECT_EQ(why, "");
             EXPECT_EQ(read.size(), 2u);
             EXPECT_EQ(read.at(1).at % 64, 0u);
@@ -195,13 +197,21 @@ TEST(PackedDirectory, RefusesWhatItsChecksumDoesNotTell) {
             EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << error.what();
         }
     };
-    tried([](auto&) {}, "");
-    tried([](auto& e) { e[0].rows = 9; }, "no weight");
-    tried([](auto& e) { e[0].rows = -1; }, "no weight");
-    tried([](auto& e) { e[0].strips[0].type = DType::q4_k; }, "no weight");
-    tried([](auto& e) { e[0].strips[0].rows = std::int64_t{1} << 60; }, "no weight");
-    tried([](auto& e) { e[1].cols = 2; }, "no weight");
-    tried([](auto& e) { e[1].rows = 1 << 20; }, "bytes");
+    tried([](auto&) {}, "", "who", four);
+    tried([](auto&) {}, "changed", "whom", four);
+    const auto refused = [&](const std::function<void(std::vector<PackedEntry>&)>& change) {
+        tried(change, "no weight", "who", four);
+    };
+    refused([](auto& e) { e[0].rows = 9; });
+    refused([](auto& e) { e[0].rows = -1; });
+    refused([](auto& e) { e[0].strips[0].type = DType::q4_k; });
+    refused([](auto& e) { e[0].strips[0].rows = std::int64_t{1} << 60; });
+    refused([](auto& e) { e[1].cols = 2; });
+    refused([](auto& e) { e[1].rows = std::int64_t{1} << 40; });
+    tried([](auto&) {}, "leaves it", "who",
+          [](DType, std::int64_t rows, std::int64_t cols) {
+              return static_cast<std::size_t>(4000 * rows * cols);
+          });
 }
 
 TEST_F(PackedCacheTest, WritersTakeTurns) {

@@ -20,7 +20,7 @@
 
 namespace tinyllm {
 
-/// A directory of what lies where in the file.
+/// A weight of the file.
 struct PackedEntry {
     std::uint64_t recipe = 0;  // of what it was made, and how
     std::uint64_t at = 0;      // bytes from the file's begin, a multiple of 64

@@ -153,6 +153,7 @@ WeightLoader::WeightLoader(const Architecture& architecture, const Config& confi
         if (!fresh) {
             if (same_contents(view, *it->second.view)) {  // a shared weight, stored under each of its names
                 source.release_all(view);
+                source.release_all(*it->second.view);
                 continue;
             }
             fail(ErrorKind::corrupt, "{}: tensors {} and {} are the same weight, but their values differ",

@@ -75,6 +75,7 @@ constexpr int pair_parts(int terms) {
 ///   weights:     panels [k / 2][lane][2], likewise
 struct PairKernels {
     int tiles[kMaxTiles];  // as KernelTable::tiles
+    int q8_offset;         // of the panels they read: that of their KernelTable
     /// Terms that weights of a type are computed with; 0: pairs gain nothing.
     int (*terms)(int type);
     /// `rows` rows of x; those from `rows` to `width` are zeroed.

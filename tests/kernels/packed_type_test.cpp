@@ -38,6 +38,15 @@ std::vector<float> values_of(const Stored& stored) {
     return out;
 }
 
+TEST(PairKernels, ReadTheBytesOfTheirTable) {
+    std::vector<const cpu::KernelTable*> tables = live_tables();
+    for (const cpu::Isa& isa : cpu::isas()) tables.push_back(isa.table);  // this needs no CPU that runs them
+    for (const cpu::KernelTable* table : tables) {
+        if (!table->pairs) continue;
+        EXPECT_EQ(table->pairs->q8_offset, table->q8_offset) << table->name;
+    }
+}
+
 class PackedType : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Isa, PackedType, testing::ValuesIn(live_isas()),
                          [](const auto& test) { return test.param; });

@@ -349,6 +349,7 @@ void pair_product(const uint16_t* w, int n_panels, const uint16_t* x, int width,
 extern const PairKernels kPairKernels;
 const PairKernels kPairKernels = {
     {kPairTiles[0], kPairTiles[1], kPairTiles[2], kPairTiles[3], kPairTiles[4]},
+    kQ8Offset,
     pair_terms,
     fill_pairs,
     unpack_pairs,

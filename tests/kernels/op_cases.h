@@ -25,10 +25,10 @@ extern const PairKernels kPairKernels;
 namespace tinyllm::test {
 
 #ifdef TINYLLM_EMULATED_TILES
-/// AVX-512 with tiles in memory in place of a matrix unit's; null where the machine has no AVX-512.
+/// AVX-512 VNNI with tiles in memory in place of a matrix unit's; null where the machine has none.
 inline const cpu::KernelTable* emulated_tiles() {
     for (const cpu::Isa& isa : cpu::isas()) {
-        if (isa.table->name != std::string("avx512") || !isa.runs_here) continue;
+        if (isa.table->name != std::string("avx512_vnni") || !isa.runs_here) continue;
         static const cpu::KernelTable table = [&] {
             cpu::KernelTable with = *isa.table;
             with.name = "amx_emulated";

@@ -56,20 +56,22 @@ void recode_super_blocks(DType from, const std::byte* row, std::int64_t cols, DT
     }
 }
 
-/// q5_0 and q5_1: the fifth bits in another order.
+/// q5_0 and q5_1: nibbles as they are, behind them the fifth bits as put_block has them: that of element 4 j
+/// + t is bit j of byte t.
 void reorder_fifth_bits(DType type, const std::byte* row, std::int64_t cols, std::byte* out) {
-    const PackedBlock form = packed_block(type);
-    for (std::int64_t b = 0; b < cols / kQuantBlock; ++b, row += traits(type).block_bytes) {
-        std::uint16_t scales[2];
-        std::uint8_t bytes[20];  // high[4], q[16]
-        std::memcpy(scales, row, static_cast<std::size_t>(2 * form.scales));
-        std::memcpy(bytes, row + 2 * form.scales, sizeof bytes);
-        std::uint8_t levels[kQuantBlock];
-        for (int i = 0; i < kQuantBlock; ++i) {
-            const int low = i < 16 ? bytes[4 + i] & 15 : bytes[4 + i - 16] >> 4;
-            levels[i] = static_cast<std::uint8_t>(low | (bytes[i / 8] >> i % 8 & 1) << 4);
+    const auto scales = static_cast<std::size_t>(2 * packed_block(type).scales);
+    for (std::int64_t b = 0; b < cols / kQuantBlock; ++b, row += scales + 20, out += scales + 20) {
+        std::uint32_t stored, bits = 0;
+        std::memcpy(&stored, row + scales, sizeof stored);
+        for (int t = 0; t < 4; ++t) {  // every fourth bit, drawn together
+            std::uint32_t x = stored >> t & 0x11111111U;
+            x = (x | x >> 3) & 0x03030303U;
+            x = (x | x >> 6) & 0x000f000fU;
+            bits |= ((x | x >> 12) & 0xffU) << (8 * t);
         }
-        out = put_block(form, scales, levels, out);
+        std::memcpy(out, row, scales);
+        std::memcpy(out + scales, row + scales + sizeof stored, 16);
+        std::memcpy(out + scales + 16, &bits, sizeof bits);
     }
 }
 

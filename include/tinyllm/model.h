@@ -24,7 +24,7 @@ struct ModelOptions {
     /// where `threads` are more than its cores. A thread that calls the library is kept on these cores, as
     /// far as its own affinity has them, for as long as a call computes; then its affinity is what it was.
     std::string cores = {};
-    bool exact = false;         ///< fp32 arithmetic and cache, results independent of the batch
+    bool exact = false;         ///< fp32 arithmetic and cache, no approximations
     std::optional<DType> type;  ///< weights of this type, rounded at load; default: as stored
     bool tokenizer = true;      ///< false: no tokenizer is looked for
     /// If given, all that the weights are multiplied with is added up here (tinyllm/imatrix.h) for as long as

@@ -24,8 +24,12 @@ class Golden : public testing::TestWithParam<std::tuple<std::string, std::string
     }
 
     std::shared_ptr<const Model> load(ModelOptions options = {}) const {
-        options.device = std::get<1>(GetParam());
         options.exact = true;
+        return load_as_said(options);
+    }
+
+    std::shared_ptr<const Model> load_as_said(ModelOptions options) const {
+        options.device = std::get<1>(GetParam());
         options.tokenizer = false;
         return Model::load(folder_, options);
     }
@@ -114,22 +118,27 @@ TEST_P(Golden, LogLikelihoods) {
 }
 
 TEST_P(Golden, ScoresAreTheSameAloneAndInAnyBatch) {
-    const auto model = load();
-    Session session(model);
-    const auto together = session.loglikelihood(requests());
-    for (const std::int32_t chunk : {512, 3}) {
-        Session other(model, {.context = 0, .k_type = {}, .v_type = {}, .chunk = chunk});
-        for (std::size_t r = 0; r < together.size(); ++r) {
-            const ScoreRequest whole = requests()[r];
-            for (std::size_t i = 0; i < whole.continuations.size(); ++i) {
-                const ScoreRequest one{whole.context, {whole.continuations[i]}};
-                const Score alone = other.loglikelihood({&one, 1})[0][0];
-                EXPECT_EQ(alone.logprob, together[r][i].logprob) << r << " " << i;
-                EXPECT_EQ(alone.is_greedy, together[r][i].is_greedy);
+    ModelOptions exact, fast, rounded;
+    exact.exact = true;
+    rounded.type = DType::q8_0;
+    for (const ModelOptions& options : {exact, fast, rounded}) {
+        const auto model = load_as_said(options);
+        Session session(model);
+        const auto together = session.loglikelihood(requests());
+        for (const std::int32_t chunk : {512, 3}) {
+            Session other(model, {.context = 0, .k_type = {}, .v_type = {}, .chunk = chunk});
+            for (std::size_t r = 0; r < together.size(); ++r) {
+                const ScoreRequest whole = requests()[r];
+                for (std::size_t i = 0; i < whole.continuations.size(); ++i) {
+                    const ScoreRequest one{whole.context, {whole.continuations[i]}};
+                    const Score alone = other.loglikelihood({&one, 1})[0][0];
+                    EXPECT_EQ(alone.logprob, together[r][i].logprob) << r << " " << i;
+                    EXPECT_EQ(alone.is_greedy, together[r][i].is_greedy);
+                }
             }
         }
+        EXPECT_EQ(session.position(), 0);
     }
-    EXPECT_EQ(session.position(), 0);
 }
 
 TEST_P(Golden, TokenLogprobsAgreeWithLogits) {

@@ -29,16 +29,28 @@ struct Source {
 
 template <typename T>
 void pack_plain(const Source& from, std::int64_t cols, int lanes, T* to) {
-    // Rows in turn over a stretch of k that stays in the nearest cache on both sides.
-    constexpr std::int64_t kStretch = 64;
-    for (std::int64_t first = 0; first < cols; first += kStretch) {
-        const std::int64_t last = std::min(cols, first + kStretch);
-        for (int lane = 0; lane < lanes; ++lane) {
-            const std::byte* row = from.rows[lane];
-            if (!row) continue;  // the memory is zero already
-            for (std::int64_t k = first; k < last; ++k)
-                std::memcpy(to + k * lanes + lane, row + k * from.step, sizeof(T));
+    // Eight bytes of each row at a time, so that stores run on without a gap (as in pack_blocks).
+    constexpr int kTogether = 8 / sizeof(T);
+    std::int64_t k = 0;
+    if (from.step == sizeof(T)) {
+        for (; k + kTogether <= cols; k += kTogether, to += kTogether * lanes) {
+            T values[16][kTogether];
+            for (int lane = 0; lane < lanes; ++lane) {
+                if (from.rows[lane]) {
+                    std::memcpy(values[lane], from.rows[lane] + k * from.step, 8);
+                } else {
+                    std::memset(values[lane], 0, 8);
+                }
+            }
+            for (int i = 0; i < kTogether; ++i) {
+                for (int lane = 0; lane < lanes; ++lane) to[i * lanes + lane] = values[lane][i];
+            }
         }
+    }
+    for (; k < cols; ++k, to += lanes) {
+        for (int lane = 0; lane < lanes; ++lane) {
+            if (from.rows[lane]) std::memcpy(to + lane, from.rows[lane] + k * from.step, sizeof(T));
+        }  // else the memory is zero already
     }
 }
 

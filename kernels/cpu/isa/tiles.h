@@ -146,7 +146,8 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
                     dot[p][t] = Product::template start<kOffset>(offsets + t * kParts);
             }
             TINYLLM_UNROLL
-            for (int j = part * 8 / kParts; j < (part + 1) * 8 / kParts; j += kSteps) {
+            for (int i = 0; i < 8 / kParts / kSteps; ++i) {
+                const int j = part * 8 / kParts + i * kSteps;
                 I v[panels][kSteps];
                 TINYLLM_UNROLL
                 for (int p = 0; p < panels; ++p) {

@@ -174,77 +174,38 @@ TINYLLM_INLINE I broadcast4(const int8_t* x) {
     return _mm256_set1_epi32(four);
 }
 
-#if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
-constexpr int kQ8Offset = 128;
-
-/// Unsigned weights (stored + 128, or nibbles) times signed activations; the sum starts at what takes the
-/// offset out. AVX-512 has the same instruction in an encoding of its own: the tests build this file for it
-/// too, for machines that have no AVX-VNNI.
-struct DotQ8 {
-    typedef I Acc;
-    template <bool offset>
-    static TINYLLM_INLINE Acc start(const int32_t* add) {
-        return offset ? _mm256_set1_epi32(*add) : _mm256_setzero_si256();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-#ifdef __AVXVNNI__
-        acc = _mm256_dpbusd_avx_epi32(acc, w, broadcast4(x));
+#if defined(__AVXVNNI__)
+TINYLLM_INLINE I multiply_four(I sum, I w, I x) {
+    return _mm256_dpbusd_avx_epi32(sum, w, x);
+}
+#elif defined(__AVX512VNNI__) && defined(__AVX512VL__)
+/// AVX-512 has the same instruction in an encoding of its own: the tests build this file for it too, for
+/// machines that have no AVX-VNNI.
+TINYLLM_INLINE I multiply_four(I sum, I w, I x) {
+    return _mm256_dpbusd_epi32(sum, w, x);
+}
 #else
-        acc = _mm256_dpbusd_epi32(acc, w, broadcast4(x));
-#endif
-    }
-    template <bool>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t*) {
-        return acc;
-    }
-};
-typedef DotQ8 DotQ4;
-typedef DotQ8 DotQ6;
-#else
-constexpr int kQ8Offset = 0;
-
-/// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
-struct DotQ8 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm256_setzero_si256();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        const I pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(broadcast4(x), w));
-        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-    }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = acc;
-        return offset ? add_i(sum, set1_i(*add)) : sum;
-    }
-};
-
-/// Weights 0..127: the pair sums of one step fit 16 bits.
-struct DotQ6 : DotQ8 {
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        const I pairs = _mm256_maddubs_epi16(w, broadcast4(x));
-        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-    }
-};
-
-/// Weights 0..15: a block's eight pair sums stay below 2^15 (8 * 2 * 15 * 127).
-struct DotQ4 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm256_setzero_si256();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, broadcast4(x)));
-    }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = _mm256_madd_epi16(acc, _mm256_set1_epi16(1));
-        return offset ? add_i(sum, set1_i(*add)) : sum;
-    }
-};
+TINYLLM_INLINE I multiply_bytes(I w, I x) {
+    return _mm256_maddubs_epi16(w, x);
+}
+TINYLLM_INLINE I add_words(I a, I b) {
+    return _mm256_add_epi16(a, b);
+}
+TINYLLM_INLINE I sum_words(I x) {
+    return _mm256_madd_epi16(x, _mm256_set1_epi16(1));
+}
+TINYLLM_INLINE I magnitude_s8(I w) {
+    return _mm256_abs_epi8(w);
+}
+TINYLLM_INLINE I with_sign_s8(I x, I w) {
+    return _mm256_sign_epi8(x, w);
+}
 #endif
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA
+
+#if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
+#include "kernels/cpu/isa/simd/dot_vnni.h"
+#else
+#include "kernels/cpu/isa/simd/dot_words.h"
+#endif

@@ -188,73 +188,31 @@ TINYLLM_INLINE I broadcast4(const int8_t* x) {
 }
 
 #ifdef __AVX512VNNI__
-constexpr int kQ8Offset = 128;
-
-/// Unsigned weights (stored + 128, or nibbles) times signed activations; the sum starts at what takes the
-/// offset out.
-struct DotQ8 {
-    typedef I Acc;
-    template <bool offset>
-    static TINYLLM_INLINE Acc start(const int32_t* add) {
-        return offset ? _mm512_set1_epi32(*add) : _mm512_setzero_si512();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        acc = _mm512_dpbusd_epi32(acc, w, broadcast4(x));
-    }
-    template <bool>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t*) {
-        return acc;
-    }
-};
-typedef DotQ8 DotQ4;
-typedef DotQ8 DotQ6;
+TINYLLM_INLINE I multiply_four(I sum, I w, I x) {
+    return _mm512_dpbusd_epi32(sum, w, x);
+}
 #else
-constexpr int kQ8Offset = 0;
-
-/// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
-struct DotQ8 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm512_setzero_si512();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        const I four = broadcast4(x);
-        const I with_sign = _mm512_mask_sub_epi8(four, _mm512_movepi8_mask(w), _mm512_setzero_si512(), four);
-        const I pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(w), with_sign);
-        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-    }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = acc;
-        return offset ? add_i(sum, set1_i(*add)) : sum;
-    }
-};
-
-/// Weights 0..127: the pair sums of one step fit 16 bits.
-struct DotQ6 : DotQ8 {
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        const I pairs = _mm512_maddubs_epi16(w, broadcast4(x));
-        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-    }
-};
-
-/// Weights 0..15: a block's eight pair sums stay below 2^15 (8 * 2 * 15 * 127).
-struct DotQ4 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm512_setzero_si512();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, const int8_t* x) {
-        acc = _mm512_add_epi16(acc, _mm512_maddubs_epi16(w, broadcast4(x)));
-    }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = _mm512_madd_epi16(acc, _mm512_set1_epi16(1));
-        return offset ? add_i(sum, set1_i(*add)) : sum;
-    }
-};
+TINYLLM_INLINE I multiply_bytes(I w, I x) {
+    return _mm512_maddubs_epi16(w, x);
+}
+TINYLLM_INLINE I add_words(I a, I b) {
+    return _mm512_add_epi16(a, b);
+}
+TINYLLM_INLINE I sum_words(I x) {
+    return _mm512_madd_epi16(x, _mm512_set1_epi16(1));
+}
+TINYLLM_INLINE I magnitude_s8(I w) {
+    return _mm512_abs_epi8(w);
+}
+TINYLLM_INLINE I with_sign_s8(I x, I w) {
+    return _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
+}
 #endif
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA
+
+#ifdef __AVX512VNNI__
+#include "kernels/cpu/isa/simd/dot_vnni.h"
+#else
+#include "kernels/cpu/isa/simd/dot_words.h"
+#endif

@@ -9,7 +9,6 @@
 namespace tinyllm::cpu::TINYLLM_ISA {
 
 constexpr int kLanes = 4;
-constexpr int kQ8Offset = 0;
 constexpr int kTileSizes[] = {1, 2, 4, 4, 4};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 1;
@@ -199,44 +198,26 @@ TINYLLM_INLINE I step_of(I x, int s) {
     }
 }
 
-/// Signed bytes: |w| (up to 128) times x with w's sign fits the pairwise 16-bit sums of maddubs.
-struct DotQ8 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm_setzero_si128();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, I x) {
-        const I pairs = _mm_maddubs_epi16(_mm_abs_epi8(w), _mm_sign_epi8(x, w));
-        acc = _mm_add_epi32(acc, _mm_madd_epi16(pairs, _mm_set1_epi16(1)));
-    }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = acc;
-        return offset ? add_i(sum, set1_i(*add)) : sum;
-    }
-};
-
-/// Weights 0..127: the pair sums of one step fit 16 bits.
-struct DotQ6 : DotQ8 {
-    static TINYLLM_INLINE void step(Acc& acc, I w, I x) {
-        acc = _mm_add_epi32(acc, _mm_madd_epi16(_mm_maddubs_epi16(w, x), _mm_set1_epi16(1)));
-    }
-};
-
-/// Weights 0..15: a block's eight pair sums stay below 2^15 (8 * 2 * 15 * 127).
-struct DotQ4 {
-    typedef I Acc;
-    template <bool>
-    static TINYLLM_INLINE Acc start(const int32_t*) {
-        return _mm_setzero_si128();
-    }
-    static TINYLLM_INLINE void step(Acc& acc, I w, I x) { acc = _mm_add_epi16(acc, _mm_maddubs_epi16(w, x)); }
-    template <bool offset>
-    static TINYLLM_INLINE I finish(Acc acc, const int32_t* add) {
-        const I sum = _mm_madd_epi16(acc, _mm_set1_epi16(1));
-        return offset ? add_i(sum, set1_i(*add)) : sum;
-    }
-};
+/// Activations of a step are in every lane already.
+TINYLLM_INLINE I broadcast4(I x) {
+    return x;
+}
+TINYLLM_INLINE I multiply_bytes(I w, I x) {
+    return _mm_maddubs_epi16(w, x);
+}
+TINYLLM_INLINE I add_words(I a, I b) {
+    return _mm_add_epi16(a, b);
+}
+TINYLLM_INLINE I sum_words(I x) {
+    return _mm_madd_epi16(x, _mm_set1_epi16(1));
+}
+TINYLLM_INLINE I magnitude_s8(I w) {
+    return _mm_abs_epi8(w);
+}
+TINYLLM_INLINE I with_sign_s8(I x, I w) {
+    return _mm_sign_epi8(x, w);
+}
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA
+
+#include "kernels/cpu/isa/simd/dot_words.h"

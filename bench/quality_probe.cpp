@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tinyllm/tinyllm.h"
+#include "tools/distribution.h"
 
 namespace {
 
@@ -42,15 +43,6 @@ struct Run {
     std::vector<std::vector<float>> logprobs;  // of all tokens, position by position
 };
 
-std::vector<float> log_softmax(std::span<const float> logits) {
-    const float top = *std::max_element(logits.begin(), logits.end());
-    double sum = 0;
-    for (const float l : logits) sum += std::exp(static_cast<double>(l - top));
-    std::vector<float> out(logits.begin(), logits.end());
-    for (float& l : out) l = static_cast<float>(l - top - std::log(sum));
-    return out;
-}
-
 Run run(const std::string& path, const SessionOptions& options, const std::string& texts_path) {
     const auto model = Model::load(path);
     Run result;
@@ -77,21 +69,18 @@ std::ptrdiff_t likeliest(const std::vector<float>& logprobs) {
 }
 
 void report(const Run& base, const Run& other) {
-    double divergence = 0;
+    double sum = 0;
     std::size_t equal = 0;
     for (std::size_t i = 0; i < base.logprobs.size(); ++i) {
         const std::vector<float>&p = base.logprobs[i], &q = other.logprobs[i];
-        for (std::size_t t = 0; t < p.size(); ++t) {
-            divergence +=
-                std::exp(static_cast<double>(p[t])) * (static_cast<double>(p[t]) - static_cast<double>(q[t]));
-        }
+        sum += divergence(p, q);
         equal += likeliest(p) == likeliest(q);
     }
     const auto n = static_cast<double>(base.logprobs.size());
     std::printf(
         "{\"perplexity\": %.6f, \"divergence\": %.8f, \"agreement\": %.6f, \"positions\": %zu, "
         "\"answer_tokens\": %zu}\n",
-        std::exp(-other.logprob / static_cast<double>(other.answer_tokens)), divergence / n,
+        std::exp(-other.logprob / static_cast<double>(other.answer_tokens)), sum / n,
         static_cast<double>(equal) / n, base.logprobs.size(), base.answer_tokens);
     std::fflush(stdout);
 }

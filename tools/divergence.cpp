@@ -1,11 +1,11 @@
 #include "tools/divergence.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 
 #include "engine/fail.h"
 #include "tinyllm/session.h"
+#include "tools/distribution.h"
 
 namespace tinyllm {
 namespace {
@@ -70,16 +70,6 @@ void for_each_prediction(const std::shared_ptr<const Model>& model,
     }
 }
 
-std::vector<float> log_softmax(std::span<const float> logits) {
-    const float most = *std::ranges::max_element(logits);
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - most);
-    const auto offset = static_cast<float>(most + std::log(sum));
-    std::vector<float> out(logits.begin(), logits.end());
-    for (float& x : out) x -= offset;
-    return out;
-}
-
 }  // namespace
 
 Predictions::Predictions(const std::string& path, const std::string& text) {
@@ -93,11 +83,7 @@ double Predictions::divergence_of(const std::string& path) const {
     double sum = 0;
     std::size_t at = 0;
     for_each_prediction(open_model(path, false), pieces_, [&](std::span<const float> logits) {
-        const std::vector<float>& p = logprobs_[at++];
-        const std::vector<float> q = log_softmax(logits);
-        for (std::size_t i = 0; i < p.size(); ++i) {
-            sum += std::exp(static_cast<double>(p[i])) * (static_cast<double>(p[i]) - q[i]);
-        }
+        sum += divergence(logprobs_[at++], log_softmax(logits));
     });
     return sum / static_cast<double>(positions());
 }

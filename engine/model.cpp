@@ -31,18 +31,6 @@ std::unique_ptr<Backend> make_backend(const ModelOptions& options) {
     fail(ErrorKind::usage, "device {}: expected auto, cpu, cuda or ref", options.device);
 }
 
-/// The GGUF names of a model's tensors by where their data lie.
-std::map<const std::byte*, std::string> names_by_data(const ModelSource& source) {
-    std::map<const std::byte*, std::string> names;
-    for (const TensorView& view : source.tensors->tensors()) {
-        const bool hf = source.form == FileForm::hugging_face;
-        const RuleMatch match = hf ? match_hf_name(*source.architecture, view.name)
-                                   : match_gguf_name(*source.architecture, view.name);
-        if (match.rule) names[view.data.data()] = layer_name(match.rule->gguf, match.layer);
-    }
-    return names;
-}
-
 /// Gives back what building took beside the result: it would still be there when the weights are at their
 /// peak.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path, const ModelSource& source) {
@@ -70,14 +58,9 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     const ModelSource source = open_model_source(path);
     model->exact_ = options.exact;
     model->backend_ = make_backend(options);
-    if (options.record) {
-        if (options.type) fail(ErrorKind::usage, "inputs are recorded of weights as stored");
-        model->backend_ =
-            make_recording_backend(std::move(model->backend_), names_by_data(source), *options.record);
-    }
+    if (options.record) model->backend_ = make_recording_backend(std::move(model->backend_), *options.record);
     if (options.profile) {
-        const bool int8 = !options.exact && options.device != "ref";
-        auto profiling = std::make_unique<ProfilingBackend>(std::move(model->backend_), int8);
+        auto profiling = std::make_unique<ProfilingBackend>(std::move(model->backend_));
         model->profiling_ = profiling.get();
         model->backend_ = std::move(profiling);
     }

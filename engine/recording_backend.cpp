@@ -1,32 +1,27 @@
 #include "engine/recording_backend.h"
 
 #include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "engine/architecture.h"
 
 namespace tinyllm {
 namespace {
 
+/// GGUF's names of the matrix's parts, each once.
+std::set<std::string> weights_of(const Matrix& w) {
+    std::set<std::string> names;
+    std::istringstream parts(w.name);
+    for (std::string part; std::getline(parts, part, '+');)
+        names.insert(layer_name(part + ".weight", w.layer));
+    return names;
+}
+
 class RecordingBackend final : public ForwardingBackend {
   public:
-    RecordingBackend(std::unique_ptr<Backend> inner, std::map<const std::byte*, std::string> names,
-                     ImportanceMatrix& matrix)
-        : ForwardingBackend(std::move(inner)), names_(std::move(names)), matrix_(matrix) {}
-
-    /// None: what comes from a file of packed weights could not be told apart.
-    std::string layout() const override { return ""; }
-
-    Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override {
-        std::vector<InputStatistics*> inputs;  // of the parts: all read the same rows
-        for (const RawMatrix& part : parts) {
-            const auto found = names_.find(part.data);
-            if (found == names_.end()) continue;
-            InputStatistics& input = matrix_.inputs[found->second];
-            input.squares.resize(static_cast<std::size_t>(part.cols));
-            inputs.push_back(&input);
-        }
-        Matrix matrix = inner().pack(parts, watch);
-        inputs_[matrix.memory.get()] = std::move(inputs);
-        return matrix;
-    }
+    RecordingBackend(std::unique_ptr<Backend> inner, ImportanceMatrix& matrix)
+        : ForwardingBackend(std::move(inner)), matrix_(matrix) {}
 
     void linear(const LinearArgs& args) override {
         record(*args.w, args.n, args.x, args.norm);
@@ -55,8 +50,6 @@ class RecordingBackend final : public ForwardingBackend {
     }
 
     void record(const Matrix& w, std::int32_t n, const float* x, const Norm& norm) {
-        const auto found = inputs_.find(w.memory.get());
-        if (found == inputs_.end() || found->second.empty()) return;
         if (norm.kind != NormKind::none) {
             const auto bytes = static_cast<std::size_t>(n * w.cols) * sizeof(float);
             if (normed_bytes_ < bytes) {
@@ -71,15 +64,15 @@ class RecordingBackend final : public ForwardingBackend {
         for (std::int32_t row = 0; row < n; ++row, x += w.cols) {
             for (std::size_t i = 0; i < squares_.size(); ++i) squares_[i] += static_cast<double>(x[i]) * x[i];
         }
-        for (InputStatistics* input : found->second) {
-            std::ranges::transform(input->squares, squares_, input->squares.begin(), std::plus<>{});
-            input->rows += n;
+        for (const std::string& name : weights_of(w)) {
+            InputStatistics& input = matrix_.inputs[name];
+            input.squares.resize(squares_.size());
+            std::ranges::transform(input.squares, squares_, input.squares.begin(), std::plus<>{});
+            input.rows += n;
         }
     }
 
-    std::map<const std::byte*, std::string> names_;
     ImportanceMatrix& matrix_;
-    std::map<const void*, std::vector<InputStatistics*>> inputs_;  // by the packed matrix's memory
     std::shared_ptr<std::byte> normed_;
     std::size_t normed_bytes_ = 0;
     std::vector<double> squares_;
@@ -87,10 +80,8 @@ class RecordingBackend final : public ForwardingBackend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_recording_backend(std::unique_ptr<Backend> inner,
-                                                std::map<const std::byte*, std::string> names,
-                                                ImportanceMatrix& matrix) {
-    return std::make_unique<RecordingBackend>(std::move(inner), std::move(names), matrix);
+std::unique_ptr<Backend> make_recording_backend(std::unique_ptr<Backend> inner, ImportanceMatrix& matrix) {
+    return std::make_unique<RecordingBackend>(std::move(inner), matrix);
 }
 
 }  // namespace tinyllm

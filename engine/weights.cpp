@@ -222,6 +222,7 @@ Matrix WeightLoader::pack(std::span<const WeightPart> parts, std::int64_t cols, 
         if (cache_) cache_->keep(recipe, matrix);
     }
     for (const WeightPart& part : parts) matrix.name.append(matrix.name.empty() ? "" : "+").append(part.name);
+    matrix.layer = layer;
     totals_.bytes += static_cast<std::int64_t>(matrix.bytes);
     return matrix;
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "tinyllm/dtype.h"
+#include "tinyllm/profile.h"
 
 namespace tinyllm {
 
@@ -60,7 +61,9 @@ struct Matrix {
     std::vector<Strip> strips;
     std::size_t bytes = 0;  // of the packed form
     std::shared_ptr<const void> memory;
-    std::string name{};  // for profiles: GGUF's names of the parts, '#' for the layer, joined by '+'
+    // For who takes note of ops: GGUF's names of the parts without ".weight", joined by '+', '#' for the layer.
+    std::string name{};
+    std::int64_t layer = -1;  // -1: of none
     explicit operator bool() const { return rows > 0; }
 };
 
@@ -292,6 +295,9 @@ class Backend {
     virtual std::string layout() const { return ""; }
     /// Bytes of a strip in that layout; 0 for a type that strips do not have. Rows and cols are below 2^30.
     virtual std::size_t strip_bytes(DType, std::int64_t /*rows*/, std::int64_t /*cols*/) const { return 0; }
+
+    /// What the products of most of w's rows with activations of this phase are made of.
+    virtual Products products(const Matrix& /*w*/, Phase /*phase*/) const { return Products::f32; }
 
     virtual void embed(const EmbedArgs& args) = 0;
     virtual void norm(const NormArgs& args) = 0;

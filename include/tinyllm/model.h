@@ -28,7 +28,7 @@ struct ModelOptions {
     std::optional<DType> type;  ///< weights of this type, rounded at load; default: as stored
     bool tokenizer = true;      ///< false: no tokenizer is looked for
     /// If given, all that the weights are multiplied with is added up here (tinyllm/imatrix.h) for as long as
-    /// the model lives; not together with `type`.
+    /// the model lives.
     ImportanceMatrix* record = nullptr;
     bool profile = false;  ///< take note of what each stage takes: Model::profile()
     std::string packed_cache =

@@ -94,10 +94,10 @@ int run_imatrix(ImatrixFlags& flags) {
     matrix.datasets = {flags.text_file};
     matrix.chunks = std::ssize(chunks);
     matrix.chunk_size = size;
-    // llama.cpp leaves the head out unless asked; what no row went through has nothing to say.
+    // llama.cpp leaves the head out unless asked.
     std::erase_if(matrix.inputs, [&](const auto& entry) {
         const bool head = entry.first == "output.weight" || entry.first == "token_embd.weight";
-        return entry.second.rows == 0 || (head && !flags.process_output);
+        return head && !flags.process_output;
     });
     write_imatrix(matrix, flags.output.path, form);
 

@@ -49,6 +49,10 @@ std::string stage_of(const StageUse& use) {
 
 }  // namespace
 
+const char* products_name(Products products) {
+    return products == Products::f32 ? "f32" : products == Products::int8 ? "int8" : "bf16";
+}
+
 std::vector<StageUse> named_stages(std::vector<StageUse> uses) {
     for (StageUse& use : uses) {
         use.stage = stage_of(use);

@@ -26,6 +26,7 @@ class ForwardingBackend : public Backend {
     std::size_t strip_bytes(DType type, std::int64_t rows, std::int64_t cols) const override {
         return inner_->strip_bytes(type, rows, cols);
     }
+    Products products(const Matrix& w, Phase phase) const override { return inner_->products(w, phase); }
     void embed(const EmbedArgs& args) override { inner_->embed(args); }
     void norm(const NormArgs& args) override { inner_->norm(args); }
     void linear(const LinearArgs& args) override { inner_->linear(args); }

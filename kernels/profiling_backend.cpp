@@ -5,14 +5,6 @@
 namespace tinyllm {
 namespace {
 
-double product(const Matrix& w, std::size_t rows) {
-    return static_cast<double>(w.rows) * static_cast<double>(w.cols) * static_cast<double>(rows);
-}
-
-double matrix_bytes(const Matrix& w) {
-    return static_cast<double>(w.bytes);
-}
-
 /// Of `rows` looked up.
 double table_bytes(const Matrix& w, std::int32_t rows) {
     return static_cast<double>(w.bytes) / static_cast<double>(w.rows) * rows;
@@ -49,24 +41,31 @@ DType largest_type(const Matrix& w) {
 
 }  // namespace
 
-StageUse& ProfilingBackend::use_of(std::string_view op, const Matrix* weights, std::string_view name) {
+/// Of `rows` rows with the whole matrix.
+ProfilingBackend::Work ProfilingBackend::product(const Matrix& w, std::size_t rows, Phase phase) const {
+    return {.weight_bytes = static_cast<double>(w.bytes),
+            .multiply_adds =
+                static_cast<double>(w.rows) * static_cast<double>(w.cols) * static_cast<double>(rows),
+            .products = products(w, phase)};
+}
+
+StageUse& ProfilingBackend::use_of(std::string_view op, const Matrix* weights, std::string_view name,
+                                   Products products) {
     for (StageUse& use : uses_) {
-        if (use.op == op && use.weights == name) return use;
+        if (use.op == op && use.weights == name && use.products == products) return use;
     }
     StageUse& use = uses_.emplace_back();
     use.op = op;
     use.weights = name;
-    if (weights) {
-        use.weight_type = largest_type(*weights);
-        use.int8 = int8_ && op != "embed" && dtype_block(use.weight_type) > 1;
-    }
+    use.products = products;
+    if (weights) use.weight_type = largest_type(*weights);
     return use;
 }
 
 template <typename Call>
 void ProfilingBackend::record(std::string_view op, const Matrix* weights, std::string_view name,
                               const Work& work, const Call& call) {
-    StageUse& use = use_of(op, weights, name);
+    StageUse& use = use_of(op, weights, name, work.products);
     const Clock::time_point start = Clock::now();
     call();
     use.ns += std::chrono::duration<double, std::nano>(Clock::now() - start).count();
@@ -88,20 +87,20 @@ void ProfilingBackend::norm(const NormArgs& args) {
 }
 
 void ProfilingBackend::linear(const LinearArgs& args) {
-    const Work work{matrix_bytes(*args.w), 0, product(*args.w, static_cast<std::size_t>(args.n))};
+    const Work work = product(*args.w, static_cast<std::size_t>(args.n), args.phase);
     record("linear", args.w, args.w->name, work, [&] { inner().linear(args); });
     linear_out_ = args.out;
     linear_name_ = args.w->name;
 }
 
 void ProfilingBackend::glu(const GluArgs& args) {
-    const Work work{matrix_bytes(*args.w), 0, product(*args.w, static_cast<std::size_t>(args.n))};
+    const Work work = product(*args.w, static_cast<std::size_t>(args.n), args.phase);
     record("glu", args.w, args.w->name, work, [&] { inner().glu(args); });
 }
 
 void ProfilingBackend::qkv(const QkvArgs& args) {
-    const Work work{matrix_bytes(*args.w), args.n * position_bytes(args.kv),
-                    product(*args.w, static_cast<std::size_t>(args.n))};
+    Work work = product(*args.w, static_cast<std::size_t>(args.n), args.phase);
+    work.cache_bytes = args.n * position_bytes(args.kv);
     record("qkv", args.w, args.w->name, work, [&] { inner().qkv(args); });
     linear_out_ = nullptr;
     qkv_name_ = args.w->name;
@@ -119,12 +118,12 @@ void ProfilingBackend::attend(const AttendArgs& args) {
 }
 
 void ProfilingBackend::logits(const LogitsArgs& args) {
-    const Work work{matrix_bytes(*args.head), 0, product(*args.head, args.rows.size())};
+    const Work work = product(*args.head, args.rows.size(), args.phase);
     record("logits", args.head, args.head->name, work, [&] { inner().logits(args); });
 }
 
 void ProfilingBackend::score(const ScoreArgs& args) {
-    const Work work{matrix_bytes(*args.head), 0, product(*args.head, args.rows.size())};
+    const Work work = product(*args.head, args.rows.size(), Phase::prompt);
     record("score", args.head, args.head->name, work, [&] { inner().score(args); });
 }
 

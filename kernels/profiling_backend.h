@@ -15,9 +15,7 @@ namespace tinyllm {
 
 class ProfilingBackend final : public ForwardingBackend {
   public:
-    /// `int8`: quantized weights are multiplied as integers (Precision::fast of a device that does so).
-    ProfilingBackend(std::unique_ptr<Backend> inner, bool int8)
-        : ForwardingBackend(std::move(inner)), int8_(int8) {}
+    explicit ProfilingBackend(std::unique_ptr<Backend> inner) : ForwardingBackend(std::move(inner)) {}
 
     void embed(const EmbedArgs& args) override;
     void norm(const NormArgs& args) override;
@@ -29,8 +27,8 @@ class ProfilingBackend final : public ForwardingBackend {
     void score(const ScoreArgs& args) override;
     void copy_kv(const CopyKvArgs& args) override;
 
-    /// Per op and name of its matrix (Matrix::name; of attention, the matrix that made its queries), in the
-    /// order of first calls; `stage` is empty. Needs the mutex, as ops do.
+    /// Per op, kind of products and name of its matrix (Matrix::name; of attention, the matrix that made its
+    /// queries), in the order of first calls; `stage` is empty. Needs the mutex, as ops do.
     const std::vector<StageUse>& uses() const { return uses_; }
     void clear() { uses_.clear(); }
 
@@ -38,15 +36,16 @@ class ProfilingBackend final : public ForwardingBackend {
     /// What a call moves and computes.
     struct Work {
         double weight_bytes = 0, cache_bytes = 0, multiply_adds = 0;
+        Products products = Products::f32;
     };
     using Clock = std::chrono::steady_clock;
 
     template <typename Call>
     void record(std::string_view op, const Matrix* weights, std::string_view name, const Work& work,
                 const Call& call);
-    StageUse& use_of(std::string_view op, const Matrix* weights, std::string_view name);
+    StageUse& use_of(std::string_view op, const Matrix* weights, std::string_view name, Products products);
+    Work product(const Matrix& w, std::size_t rows, Phase phase) const;
 
-    bool int8_;
     std::vector<StageUse> uses_;
     // Who made the queries that attention will be given.
     const float* linear_out_ = nullptr;

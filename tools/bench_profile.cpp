@@ -20,7 +20,7 @@ Json stage_json(const StageUse& use, double units, double total_ms, const Limits
                   {"op", use.op},
                   {"weights", use.weights.empty() ? Json(nullptr) : Json(use.weights)},
                   {"weight_type", use.weights.empty() ? Json(nullptr) : Json(dtype_name(use.weight_type))},
-                  {"products", computes ? Json(use.int8 ? "int8" : "f32") : Json(nullptr)},
+                  {"products", computes ? Json(products_name(use.products)) : Json(nullptr)},
                   {"calls", static_cast<double>(use.calls) / units},
                   {"ms", use.ns / 1e6 / units},
                   {"share", use.ns / 1e6 / units / total_ms},
@@ -31,7 +31,7 @@ Json stage_json(const StageUse& use, double units, double total_ms, const Limits
     stage["bandwidth_share"] = bytes > 0 ? share_of(bytes / limits.bandwidth, seconds) : Json(nullptr);
     stage["gflop_per_s"] = computes ? share_of(flops / 1e9, seconds) : Json(nullptr);
     stage["compute_share"] =
-        computes ? share_of(flops / (use.int8 ? limits.int8 : limits.f32), seconds) : Json(nullptr);
+        computes ? share_of(flops / 1e9 / seconds, limits.gflop_per_s(use.products)) : Json(nullptr);
     return stage;
 }
 
@@ -51,8 +51,8 @@ Json identity(const Json& row) {
 }  // namespace
 
 Limits measure_limits(int threads, const std::string& cores, double bandwidth) {
-    return {bandwidth, 2 * measured_multiply_adds(Products::f32, threads, cores),
-            2 * measured_multiply_adds(Products::int8, threads, cores),
+    const auto rate = [&](Products products) { return 2 * measured_multiply_adds(products, threads, cores); };
+    return {bandwidth, rate(Products::f32), rate(Products::int8), rate(Products::bf16),
             measured_meeting_seconds(threads, cores)};
 }
 
@@ -73,8 +73,9 @@ Json profile_json(const BenchTest& test, const BenchSamples& samples, const Limi
             {"total_ms", total_ms},
             {"calls", calls / units},
             {"bandwidth_gb_per_s", limits.bandwidth / 1e9},
-            {"f32_gflop_per_s", limits.f32 / 1e9},
-            {"int8_gflop_per_s", limits.int8 / 1e9},
+            {"f32_gflop_per_s", limits.gflop_per_s(Products::f32)},
+            {"int8_gflop_per_s", limits.gflop_per_s(Products::int8)},
+            {"bf16_gflop_per_s", limits.bf16 > 0 ? Json(limits.gflop_per_s(Products::bf16)) : Json(nullptr)},
             {"meeting_us", limits.meeting_seconds * 1e6},
             {"meeting_share", calls / units * limits.meeting_seconds * 1e3 / total_ms},
             {"stages", std::move(stages)}};
@@ -109,11 +110,15 @@ std::string render_profiles(const std::vector<Json>& rows, Format format) {
         table.rows.push_back(std::move(all));
         if (csv) continue;
         notes += fmt::format(
-            "{}, {} thread{}, per {}: limits {:.1f} GB/s read, {:.0f} GFLOP/s f32, {:.0f} int8; {:.0f} ops, "
+            "{}, {} thread{}, per {}: limits {:.1f} GB/s read, {:.0f} GFLOP/s f32, {:.0f} int8{}; {:.0f} "
+            "ops, "
             "for each of which the threads take {:.1f} us to meet: {:.1f}%\n",
             row["test"].get<std::string>(), row["n_threads"].get<int>(), row["n_threads"] == 1 ? "" : "s",
             profile["per"].get<std::string>(), profile["bandwidth_gb_per_s"].get<double>(),
             profile["f32_gflop_per_s"].get<double>(), profile["int8_gflop_per_s"].get<double>(),
+            profile["bf16_gflop_per_s"].is_null()
+                ? ""
+                : fmt::format(", {:.0f} bf16", profile["bf16_gflop_per_s"].get<double>()),
             profile["calls"].get<double>(), profile["meeting_us"].get<double>(),
             100 * profile["meeting_share"].get<double>());
     }

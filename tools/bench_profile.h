@@ -14,7 +14,12 @@ struct Limits {
     double bandwidth = 0;  ///< bytes read from memory per second
     double f32 = 0;        ///< operations per second, a multiply-add being two: system.h
     double int8 = 0;
+    double bf16 = 0;             ///< 0: the kernels have no such products
     double meeting_seconds = 0;  ///< of the threads, for an op
+
+    double gflop_per_s(Products products) const {
+        return (products == Products::f32 ? f32 : products == Products::int8 ? int8 : bf16) / 1e9;
+    }
 };
 Limits measure_limits(int threads, const std::string& cores, double bandwidth);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tinyllm/export.h"
+#include "tinyllm/profile.h"
 
 namespace tinyllm {
 
@@ -61,11 +62,9 @@ TINYLLM_API std::string show_cores(const std::vector<int>& cores);
 /// passes over 128 MB (under 0.2 s on most machines). Throws like place_threads.
 TINYLLM_API double measured_read_bandwidth(int threads, const std::string& cores = {});
 
-/// What is multiplied: floats, or 8-bit integers as quantized weights are.
-enum class Products { f32, int8 };
-
 /// Multiply-adds per second that `threads` threads together reach in the live kernels' own inner product of
-/// f32 or q8_0 weights, all of it in the nearest caches (about 0.1 s).
+/// f32, q8_0 or bf16 weights, all of it in the nearest caches (about 0.1 s); 0 where they have none of that
+/// kind.
 TINYLLM_API double measured_multiply_adds(Products products, int threads, const std::string& cores = {});
 
 /// Seconds that `threads` threads take until all of them are at work and done again: what each op of a model

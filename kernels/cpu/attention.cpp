@@ -207,7 +207,7 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
         const float* from = rows + tile.first_row * kv.head_dim;
         float* to = q + tile.first_row * q_width;
         if (by_pairs) {
-            table_.pairs->fill(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, 3,
+            table_.pairs->fill(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, kAttendTerms,
                                reinterpret_cast<std::uint16_t*>(to));
         } else {
             table_.fill_tile(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, to);

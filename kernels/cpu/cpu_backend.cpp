@@ -53,6 +53,13 @@ std::string CpuBackend::layout() const {
            (precision_ == Precision::exact ? ", exact" : "");
 }
 
+Products CpuBackend::products(const Matrix& w, Phase phase) const {
+    if (forms_of(w, table_, precision_, phase).pairs) return Products::bf16;
+    const auto largest = std::ranges::max_element(w.strips, {}, &Strip::rows);
+    const bool blocks = largest != w.strips.end() && dtype_block(largest->type) > 1;
+    return blocks && precision_ == Precision::fast ? Products::int8 : Products::f32;
+}
+
 void CpuBackend::embed(const EmbedArgs& args) {
     const std::int64_t dim = args.table->cols;
     constexpr std::int32_t kRows = 8;

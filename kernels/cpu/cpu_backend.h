@@ -34,6 +34,8 @@ class CpuBackend final : public Backend {
         return panels_bytes(type, rows, cols, table_.lanes);
     }
 
+    Products products(const Matrix& w, Phase phase) const override;
+
     void embed(const EmbedArgs& args) override;
     void norm(const NormArgs& args) override;
     void linear(const LinearArgs& args) override;

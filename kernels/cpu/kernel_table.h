@@ -63,6 +63,9 @@ constexpr int64_t pair_cols(int64_t cols) {
     return (cols + kPairStep - 1) / kPairStep * kPairStep;
 }
 
+constexpr int kPairQueries = 32;  // that attention takes at a time
+constexpr int kAttendTerms = 3;   // of its products: scores are differences of large sums
+
 /// Numbers that stand for one value.
 constexpr int pair_parts(int terms) {
     return terms == 1 ? 1 : 2;
@@ -85,7 +88,7 @@ struct PairKernels {
     /// out[t * ld + p * lanes + lane] for all `width` columns of `n_panels` panels, one behind the other.
     void (*product)(const uint16_t* w, int n_panels, const uint16_t* x, int width, int64_t cols, int terms,
                     float* out, int64_t ld);
-    /// KernelTable::attend_step with queries as pairs of three terms; null: none.
+    /// KernelTable::attend_step with queries as pairs of kAttendTerms; null: none.
     void (*attend_step)(const AttendTile* tile);
 };
 
@@ -163,9 +166,8 @@ constexpr int64_t attend_scratch(int64_t padded_head_dim) {
     return 2 * kKvStep * padded_head_dim + 16 * padded_head_dim + 2 * 16 * kKvStep + 64;
 }
 constexpr int64_t attend_pairs_scratch(int64_t padded_head_dim) {
-    constexpr int64_t kWidth = 32;  // queries at a time
-    return kKvStep * (pair_cols(padded_head_dim) + padded_head_dim) + 2 * kWidth * kKvStep +
-           kWidth * (pair_cols(padded_head_dim) + kPairStep);
+    return kKvStep * (pair_cols(padded_head_dim) + padded_head_dim) + 2 * kPairQueries * kKvStep +
+           kPairQueries * (pair_cols(padded_head_dim) + kPairStep);
 }
 
 }  // namespace tinyllm::cpu

@@ -22,8 +22,10 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Multiply-adds per second of 64 rows of `cols` weights with the widest tile, on all threads of the pool.
-double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType type, std::int64_t cols) {
+/// Multiply-adds per second of 64 rows of `cols` weights with the widest tile, on all threads of the pool; of
+/// weights unpacked before, where they are multiplied as pairs.
+double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType type, Phase phase,
+                    std::int64_t cols) {
     constexpr std::int64_t kRows = 64;
     constexpr double kLeastSeconds = 2e-3;  // of a pass, for the clock's sake
     constexpr int kPasses = 6;
@@ -37,8 +39,12 @@ double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType 
     const cpu::Panels panels = cpu::panels_of(w.strips[0], cols, table.lanes);
     const auto n_panels = static_cast<int>(kRows / table.lanes);
 
-    const std::int32_t tokens = table.tiles[cpu::kMaxTiles - 1];
-    const cpu::Forms forms = cpu::forms_of(w, table, Precision::fast, Phase::decode);
+    const cpu::Forms forms = cpu::forms_of(w, table, Precision::fast, phase);
+    const std::int32_t tokens = (forms.pairs ? table.pairs->tiles : table.tiles)[cpu::kMaxTiles - 1];
+    const std::int64_t panel = cpu::pair_cols(cols) * table.lanes * cpu::pair_parts(forms.pairs);
+    std::vector<std::uint16_t> pairs(static_cast<std::size_t>(forms.pairs ? n_panels * panel : 0));
+    for (int i = 0; forms.pairs && i < n_panels; ++i)
+        table.pairs->unpack(&panels, i, forms.pairs, pairs.data() + i * panel);
     const cpu::Activations x(table, tokens, cols, forms);
     struct Own {
         cpu::Scratch activations, rows, out;
@@ -59,7 +65,10 @@ double product_rate(const cpu::KernelTable& table, cpu::ThreadPool& pool, DType 
             x.fill(memory, 0, values.data(), nullptr, {}, mine.rows.get<float>(x.row_floats()));
             auto* out = mine.out.get<float>(static_cast<std::size_t>(kRows * tokens));
             for (std::int64_t i = 0; i < calls; ++i) {
-                if (forms.int8) {
+                if (forms.pairs) {
+                    table.pairs->product(pairs.data(), n_panels, x.pairs(memory, 0), tokens, cols,
+                                         forms.pairs, out, kRows);
+                } else if (forms.int8) {
                     table.int_tile(&panels, 0, n_panels, x.int8(memory, 0), tokens, out, kRows);
                 } else {
                     table.float_tile(&panels, 0, n_panels, x.f32(memory, 0), tokens, out, kRows);
@@ -84,10 +93,14 @@ double measured_multiply_adds(Products products, int threads, const std::string&
     const Placement placement = place_threads(cores, threads);
     cpu::ThreadPool pool(placement.threads, placement.cores);
     const cpu::CallerPlace caller(placement.cores);
-    const DType type = products == Products::int8 ? DType::q8_0 : DType::f32;
+    if (products == Products::bf16 && !table.pairs) return 0;
+    const DType type = products == Products::int8   ? DType::q8_0
+                       : products == Products::bf16 ? DType::bf16
+                                                    : DType::f32;
+    const Phase phase = products == Products::bf16 ? Phase::prompt : Phase::decode;
     double best = 0;
     for (const std::int64_t cols : {128, 256, 512})
-        best = std::max(best, product_rate(table, pool, type, cols));
+        best = std::max(best, product_rate(table, pool, type, phase, cols));
     return best;
 }
 

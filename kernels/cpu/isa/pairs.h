@@ -204,8 +204,7 @@ TINYLLM_INLINE void transpose(I* v) {
     }
 }
 
-constexpr int kAttendTerms = 3;  // scores are differences of large sums
-constexpr int kAttendWidth = kPairTiles[kMaxTiles - 1];
+static_assert(kPairQueries == kPairTiles[kMaxTiles - 1]);
 
 /// Keys of sixteen positions from `first` on as a panel of pairs over the elements of a head; zero beyond the
 /// block's positions. `row`: scratch, (pair_cols(head_dim)).
@@ -221,7 +220,7 @@ TINYLLM_INLINE void load_keys(const AttendTile* a, int first, float* row, uint16
         } else {
             __builtin_memset(row, 0, static_cast<size_t>(a->head_dim) * sizeof(float));
         }
-        // For now as a position's row after the other's, step by step.
+        // One position's row behind another's, step by step; then rows become columns.
         for (int64_t k = 0; k < cols; k += kLanes) {
             const int64_t at = (k / kPairStep * kLanes + lane) * kPairStep + k % kPairStep;
             store_activations(load(row + k), kAttendTerms, out + at, left + at);
@@ -254,17 +253,17 @@ void attend_pairs(const AttendTile* a) {
     auto* keys = reinterpret_cast<uint16_t*>(a->scratch);
     uint16_t* values = keys + pair_parts(kAttendTerms) * cols * kKvStep;
     uint16_t* weights = values + pair_parts(kAttendTerms) * a->ld * kKvStep;
-    auto* scores = reinterpret_cast<float*>(weights + pair_parts(kAttendTerms) * kAttendWidth * kKvStep);
-    float* mixed = scores + kAttendWidth * kKvStep;
+    auto* scores = reinterpret_cast<float*>(weights + pair_parts(kAttendTerms) * kPairQueries * kKvStep);
+    float* mixed = scores + kPairQueries * kKvStep;
     for (int j = 0; j < kKvStep; j += kLanes)
         load_keys(a, j, mixed, keys + pair_parts(kAttendTerms) * cols * j);
     load_value_panels(a, mixed, values);
     for (int column = 0; column < a->columns;) {
-        const int n = a->columns - column < kAttendWidth ? a->columns - column : kAttendWidth;
-        const int width = n <= kPairTiles[0] ? kPairTiles[0] : kAttendWidth;
+        const int n = a->columns - column < kPairQueries ? a->columns - column : kPairQueries;
+        const int width = n <= kPairTiles[0] ? kPairTiles[0] : kPairQueries;
         pair_product(keys, kKvStep / kLanes, a->q_pairs + column * pair_parts(kAttendTerms) * cols, width,
                      a->head_dim, kAttendTerms, scores, kKvStep);
-        float factors[kAttendWidth];
+        float factors[kPairQueries];
         for (int t = 0; t < n; ++t) factors[t] = soften(a, column + t, scores + t * kKvStep);
         fill_pairs(scores, kKvStep, n, width, kKvStep, kAttendTerms, weights);
         pair_product(values, n_panels, weights, width, kKvStep, kAttendTerms, mixed, a->ld);

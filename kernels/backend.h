@@ -61,7 +61,8 @@ struct Matrix {
     std::vector<Strip> strips;
     std::size_t bytes = 0;  // of the packed form
     std::shared_ptr<const void> memory;
-    // For who takes note of ops: GGUF's names of the parts without ".weight", joined by '+', '#' for the layer.
+    // For who takes note of ops: GGUF's names of the parts without ".weight", joined by '+', '#' for the
+    // layer.
     std::string name{};
     std::int64_t layer = -1;  // -1: of none
     explicit operator bool() const { return rows > 0; }

@@ -30,30 +30,39 @@ if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=cc
 (cd "$root" && cmake --preset aarch64 "${options[@]}" >/dev/null)
 cmake --build "$build"
 
-passed=0 failed=0 skipped=0
-# run PROGRAM CPU [TESTS LEFT OUT]
+# run PROGRAM CPU [TESTS LEFT OUT]: leaves what it prints in a log of the run's own.
+logs=$build/qemu
+# shellcheck disable=SC2317  # reached through xargs
 run() {
-    local program=$1 cpu=$2 without="EmbeddedResults.*${3:+:$3}" log=$build/qemu.log
-    echo "$(basename "$program") on $cpu"
-    qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$cpu" "$program" --gtest_brief=1 --gtest_filter="-$without" >"$log" 2>&1 || true
+    local without="EmbeddedResults.*${3:+:$3}" name
+    name=$(basename "$1")-$2
+    qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$2" "$1" --gtest_brief=1 --gtest_filter="-$without" >"$logs/$name" 2>&1 || true
+    echo "$name: $(grep -oE '[0-9]+ tests from .*' "$logs/$name" || echo 'broke off')"
+}
+export -f run
+export logs
+rm -rf "$logs"
+mkdir "$logs"
+for program in "$build"/tests/*_tests; do
+    if [[ $program == */kernels_tests ]]; then
+        printf '%s\0' "$program" cortex-a72 ''
+        # What every core has was tested on the first: the others add the kernels for what they have besides.
+        printf '%s\0' "$program" cortex-a76 '*/scalar:*/neon'
+        printf '%s\0' "$program" max '*/scalar:*/neon:*/neon_dotprod'
+    else
+        printf '%s\0' "$program" cortex-a76 ''
+    fi
+done | xargs -0 -n 3 -P "$(nproc)" bash -c 'run "$@"' run
+
+passed=0 failed=0 skipped=0
+for log in "$logs"/*; do
     count() { sed -n "s/^\[  $1  \] \([0-9]*\) test.*/\1/p" "$log" | head -n 1; }
-    local ok bad out
     ok=$(count PASSED) bad=$(count FAILED) out=$(count SKIPPED)
     if [[ -z $ok || -n $bad ]]; then
         cat "$log"
         failed=$((failed + ${bad:-1}))
     fi
     passed=$((passed + ${ok:-0})) skipped=$((skipped + ${out:-0}))
-}
-for program in "$build"/tests/*_tests; do
-    if [[ $program == */kernels_tests ]]; then
-        run "$program" cortex-a72
-        # What every core has was tested on the first: the others add the kernels for what they have besides.
-        run "$program" cortex-a76 '*/scalar:*/neon'
-        run "$program" max '*/scalar:*/neon:*/neon_dotprod'
-    else
-        run "$program" cortex-a76
-    fi
 done
 
 line="$passed passed, $failed failed"

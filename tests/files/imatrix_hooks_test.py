@@ -11,7 +11,7 @@ oracle.require("gguf", "torch", "transformers")
 import gguf
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 TEXT = "the cat sat on the mat, then 12 dogs ran\n\n  away and the cat sat on the dog" * 3
 CHUNK = 16
@@ -24,6 +24,11 @@ WEIGHTS = {
     "attention.query_key_value": "attn_qkv", "attention.dense": "attn_output", "mlp.dense_h_to_4h": "ffn_up", "mlp.dense_4h_to_h": "ffn_down",
     "self_attention.query_key_value": "attn_qkv", "self_attention.dense": "attn_output",
 }
+# Of an encoder-decoder, behind "enc.blk.#." and "dec.blk.#.".
+T5_WEIGHTS = {f"SelfAttention.{x}": f"attn_{x}" for x in "qkvo"} | {f"EncDecAttention.{x}": f"cross_attn_{x}" for x in "qkvo"} | {
+    "DenseReluDense.wi": "ffn_up", "DenseReluDense.wi_0": "ffn_gate", "DenseReluDense.wi_1": "ffn_up", "DenseReluDense.wo": "ffn_down"}
+T5_SHAPE = dict(d_model=64, d_kv=32, num_heads=3, d_ff=96, num_layers=2, n_positions=64, decoder_start_token_id=0)
+T5_MODELS = {"flan-t5": dict(T5_SHAPE, num_decoder_layers=3, feed_forward_proj="gated-gelu", tie_word_embeddings=False), "t5": T5_SHAPE}
 
 
 def weight_of(module: str) -> str | None:
@@ -31,11 +36,38 @@ def weight_of(module: str) -> str | None:
     found = re.search(r"\.(\d+)\.(.*)$", module)
     if found and found[2] in WEIGHTS:
         return f"blk.{found[1]}.{WEIGHTS[found[2]]}.weight"
+    found = re.fullmatch(r"(enc|dec)oder\.block\.(\d+)\.layer\.\d\.(.*)", module)
+    if found and found[3] in T5_WEIGHTS:
+        return f"{found[1]}.blk.{found[2]}.{T5_WEIGHTS[found[3]]}.weight"
     return "output.weight" if module in ("lm_head", "embed_out") else None
 
 
+def save_t5_models(work: pathlib.Path) -> dict[str, pathlib.Path]:
+    tokenizer = oracle.byte_level_tokenizer()
+    paths = {}
+    for name, settings in T5_MODELS.items():
+        torch.manual_seed(1)
+        model = T5ForConditionalGeneration(T5Config(vocab_size=320, **settings))
+        for parameter, weight in model.named_parameters():
+            scale = 0.3 if weight.dim() == 2 and "relative" not in parameter else 1.0
+            torch.nn.init.normal_(weight, mean=1.0 if weight.dim() == 1 else 0.0, std=scale)
+        paths[name] = work / name
+        model.save_pretrained(paths[name])
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|endoftext|>").save_pretrained(paths[name])
+    return paths
+
+
+def run_t5(model, chunk: list[int]) -> None:
+    """The encoder reads the first half; the decoder predicts the second, behind the token that begins it."""
+    half = (len(chunk) + 1) // 2
+    if half < len(chunk):
+        start = model.config.decoder_start_token_id
+        model(torch.tensor([chunk[:half]]), decoder_input_ids=torch.tensor([[start, *chunk[half:-1]]]))
+
+
 def expected(folder: pathlib.Path, chunks: list[list[int]]) -> dict[str, tuple[np.ndarray, int]]:
-    model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    t5 = folder.name in T5_MODELS
+    model = (T5ForConditionalGeneration if t5 else AutoModelForCausalLM).from_pretrained(folder, torch_dtype=torch.float32).eval()
     sums, rows = {}, {}
 
     def hook(name):
@@ -54,7 +86,7 @@ def expected(folder: pathlib.Path, chunks: list[list[int]]) -> dict[str, tuple[n
                 module.register_forward_hook(hook(weight))
     with torch.no_grad():
         for chunk in chunks:
-            model(torch.tensor([chunk]))
+            run_t5(model, chunk) if t5 else model(torch.tensor([chunk]))
     return {name: (sums[name].numpy(), rows[name]) for name in sums}
 
 
@@ -63,9 +95,8 @@ def main() -> None:
         work = pathlib.Path(name)
         text = work / "text"
         text.write_text(TEXT)
-        for model, folder in oracle.save_transformers_models(work).items():
-            if model not in MODELS:
-                continue
+        causal = oracle.save_transformers_models(work)
+        for model, folder in ({name: causal[name] for name in MODELS} | save_t5_models(work)).items():
             ids = json.loads(oracle.tinyllm("tokenize", folder, "--text-file", text, "--no-special", "--json"))["tokens"]
             chunks = [ids[i:i + CHUNK] for i in range(0, len(ids), CHUNK)]
             report = json.loads(oracle.tinyllm("imatrix", folder, "-f", text, "-c", CHUNK, "--exact", "-o", work / "m.gguf", "--json"))

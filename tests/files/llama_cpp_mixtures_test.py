@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """`tinyllm quantize` writes llama.cpp's mixtures: every tensor's type and bytes, general.file_type, with and without an importance
 matrix, with types for embedding and head."""
+import concurrent.futures
 import ctypes
+import os
 import pathlib
 
 import oracle
@@ -18,6 +20,8 @@ from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXFor
 MIXTURES = {"Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "Q3_K_S": 11, "Q3_K_M": 12, "Q3_K_L": 13, "Q4_K_S": 14,
             "Q4_K_M": 15, "Q5_K_S": 16, "Q5_K_M": 17, "Q6_K": 18, "IQ4_NL": 25}
 FEW = ("Q4_0", "Q2_K", "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_K_M")  # those whose rules say most
+WEIGHED = ("Q4_0", "Q5_0", "Q5_1", "IQ4_NL", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_S")
+WEIGHED_FEW = ("Q4_0", "Q4_K_S", "Q2_K")  # their types depend on whether there are importances
 TYPE_NUMBERS = {"q8_0": 8, "q4_0": 2, "q6_k": 14, "q4_k": 12}
 
 
@@ -32,18 +36,19 @@ def models(vocabulary: int, end: int) -> dict:
         return Qwen2ForCausalLM(Qwen2Config(hidden_size=width, intermediate_size=256, num_hidden_layers=layers, num_attention_heads=4,
                                             num_key_value_heads=kv_heads, max_position_embeddings=64, tie_word_embeddings=tied, **ids))
 
+    # As few weights as show a rule: which layers get more bits needs many layers, a fallback one row that fits no block of 256.
     return {
-        "llama of 16 layers": (llama(16, 256, 256, 2, False), MIXTURES),
-        "llama of 9 layers, 4 heads to a key": (llama(9, 256, 512, 1, True), MIXTURES),
-        "llama of 320 columns": (llama(4, 320, 512, 2, False), MIXTURES),
-        "llama of 80 columns": (llama(4, 80, 176, 4, True), FEW),
-        "llama of 32 layers": (llama(32, 96, 256, 4, False), FEW),
-        "gpt2": (GPT2LMHeadModel(GPT2Config(n_embd=256, n_layer=8, n_head=4, n_positions=64, **ids)), MIXTURES),
-        "gpt2 of 96 columns": (GPT2LMHeadModel(GPT2Config(n_embd=96, n_layer=4, n_head=4, n_positions=64, **ids)), FEW),
-        "gpt_neox": (GPTNeoXForCausalLM(GPTNeoXConfig(hidden_size=256, intermediate_size=512, num_hidden_layers=7, num_attention_heads=4,
-                                                      max_position_embeddings=64, **ids)), FEW),
-        "qwen2, tied": (qwen(6, 256, 2, True), FEW),
-        "qwen2, untied": (qwen(24, 128, 1, False), FEW),
+        "llama of 16 layers": (llama(16, 256, 256, 1, False), MIXTURES, WEIGHED),
+        "llama of 9 layers, 4 heads to a key": (llama(9, 256, 256, 1, True), MIXTURES, WEIGHED_FEW),
+        "llama of 320 columns": (llama(3, 320, 256, 2, False), MIXTURES, WEIGHED_FEW),
+        "llama of 80 columns": (llama(4, 80, 176, 4, True), FEW, WEIGHED_FEW),
+        "llama of 32 layers": (llama(32, 96, 128, 4, False), FEW, WEIGHED_FEW),
+        "gpt2": (GPT2LMHeadModel(GPT2Config(n_embd=256, n_inner=256, n_layer=8, n_head=4, n_positions=64, **ids)), MIXTURES, WEIGHED_FEW),
+        "gpt2 of 96 columns": (GPT2LMHeadModel(GPT2Config(n_embd=96, n_layer=4, n_head=4, n_positions=64, **ids)), FEW, WEIGHED_FEW),
+        "gpt_neox": (GPTNeoXForCausalLM(GPTNeoXConfig(hidden_size=256, intermediate_size=256, num_hidden_layers=7, num_attention_heads=4,
+                                                      max_position_embeddings=64, **ids)), FEW, WEIGHED_FEW),
+        "qwen2, tied": (qwen(5, 256, 2, True), FEW, WEIGHED_FEW),
+        "qwen2, untied": (qwen(24, 128, 1, False), FEW, WEIGHED_FEW),
     }
 
 
@@ -97,11 +102,27 @@ def write_imatrix(path: pathlib.Path, f32: pathlib.Path, rng: np.random.Generato
     return means
 
 
-def compare(what: str, ours: pathlib.Path, theirs: pathlib.Path) -> None:
+def compare(what: str, ours: pathlib.Path, theirs: pathlib.Path) -> str:
     (number, a), (wanted_number, b) = contents(ours), contents(theirs)
     differing = [f"{n} {a.get(n, ('none',))[0]} {b[n][0]}" for n in b if a.get(n) != b[n]]
-    oracle.check(set(a) == set(b) and not differing and number == wanted_number,
-                 f"{what}: {len(b)} tensors of {', '.join(sorted({t for t, _ in b.values()}))} {differing[:5]} {number} {wanted_number}")
+    what += f": {len(b)} tensors of {', '.join(sorted({t for t, _ in b.values()}))}"
+    if set(a) != set(b) or differing or number != wanted_number:
+        raise SystemExit(f"FAILED: {what} {differing[:5]} {number} {wanted_number}")
+    return what
+
+
+def cases(kinds, weighed, means: dict[str, np.ndarray], imatrix: pathlib.Path, fits: bool):
+    """What is compared of one model: a name, the mixture, our flags, importances, llama.cpp's settings."""
+    for kind in kinds:
+        yield kind, kind, [], {}, {}
+    for kind in weighed:
+        yield f"{kind} by importance", kind, ["--imatrix", imatrix], means, {}
+    if not fits:
+        return  # where a type that was asked for by name does not fit, llama.cpp fails
+    for flags in ({"token_embedding_type": "q4_0"}, {"output_tensor_type": "q8_0"},
+                  {"token_embedding_type": "q8_0", "output_tensor_type": "q4_0"}):
+        chosen = [word for n, t in flags.items() for word in ("--" + n.replace("_", "-"), t)]
+        yield f"Q4_K_M {' '.join(chosen)}", "Q4_K_M", chosen, {}, {n: TYPE_NUMBERS[t] for n, t in flags.items()}
 
 
 def main() -> None:
@@ -109,31 +130,32 @@ def main() -> None:
     rng = np.random.default_rng(1)
     llama_cpp.llama_log_set(quiet, ctypes.c_void_p())
     tokenizer = oracle.byte_level_tokenizer()
-    with oracle.temporary_folder() as name:
+    with oracle.temporary_folder() as name, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         work = pathlib.Path(name)
-        f32, ours, theirs, imatrix = (work / f"{n}.gguf" for n in ("f32", "ours", "theirs", "imatrix"))
-        for model, (network, kinds) in models(320, tokenizer.token_to_id("<|endoftext|>")).items():
+
+        def compare_case(number: int, model: str, f32: pathlib.Path, case) -> str:
+            what, kind, flags, means, settings = case
+            ours, theirs = f32.with_suffix(f".{number}.ours"), f32.with_suffix(f".{number}.theirs")
+            quantize_by_llama_cpp(f32, theirs, MIXTURES[kind], means, **settings)
+            oracle.tinyllm("quantize", f32, ours, "--type", kind, "--fallback", *flags)
+            said = compare(f"{model} {what}", ours, theirs)
+            ours.unlink()
+            theirs.unlink()
+            return said
+
+        for model, (network, kinds, weighed) in models(320, tokenizer.token_to_id("<|endoftext|>")).items():
+            f32, imatrix = work / "f32.gguf", work / "imatrix.gguf"
             network.save_pretrained(work / "model")
             PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<|endoftext|>",
                                     eos_token="<|endoftext|>").save_pretrained(work / "model")
             oracle.tinyllm("convert", work / "model", f32, "--dtype", "f32")
-            for kind in kinds:
-                quantize_by_llama_cpp(f32, theirs, MIXTURES[kind], {})
-                oracle.tinyllm("quantize", f32, ours, "--type", kind, "--fallback")
-                compare(f"{model} {kind}", ours, theirs)
             means = write_imatrix(imatrix, f32, rng)
-            for kind in ("Q4_0", "Q5_0", "Q5_1", "IQ4_NL", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_S") if kinds is MIXTURES else ("Q4_0", "Q4_K_S"):
-                quantize_by_llama_cpp(f32, theirs, MIXTURES[kind], means)
-                oracle.tinyllm("quantize", f32, ours, "--type", kind, "--fallback", "--imatrix", imatrix)
-                compare(f"{model} {kind} by importance", ours, theirs)
-            if network.config.hidden_size % 32 != 0:
-                continue  # where a type that was asked for by name does not fit, llama.cpp fails
-            for flags in ({"token_embedding_type": "q4_0"}, {"output_tensor_type": "q8_0"},
-                          {"token_embedding_type": "q8_0", "output_tensor_type": "q4_0"}):
-                quantize_by_llama_cpp(f32, theirs, MIXTURES["Q4_K_M"], {}, **{n: TYPE_NUMBERS[t] for n, t in flags.items()})
-                chosen = [word for n, t in flags.items() for word in ("--" + n.replace("_", "-"), t)]
-                oracle.tinyllm("quantize", f32, ours, "--type", "Q4_K_M", "--fallback", *chosen)
-                compare(f"{model} Q4_K_M {' '.join(chosen)}", ours, theirs)
+            # Of each kind of network one model, the smallest, has the types of embedding and head chosen.
+            fits = network.config.hidden_size % 32 == 0 and kinds is FEW
+            running = [pool.submit(compare_case, i, model, f32, case)
+                       for i, case in enumerate(cases(kinds, weighed, means, imatrix, fits))]
+            for done in running:
+                oracle.check(True, done.result())
 
 
 main()

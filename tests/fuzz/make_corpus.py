@@ -49,6 +49,31 @@ def llama_gguf() -> bytes:
     return data
 
 
+def imatrix_gguf(**tensors: list[float]) -> bytes:
+    path = CORPUS / "imatrix.tmp"
+    w = gguf.GGUFWriter(path, "")
+    w.add_type("imatrix")
+    w.add_array("imatrix.datasets", ["text"])
+    w.add_uint32("imatrix.chunk_count", 2)
+    w.add_uint32("imatrix.chunk_size", 512)
+    for name, values in tensors.items():
+        w.add_tensor("blk.0." + name, np.array([values], np.float32))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def imatrix_dat(end: bytes) -> bytes:
+    data = struct.pack("<i", 2)
+    for name, values in ((b"blk.0.attn_q.weight", (0.5, 0.0, 2.0)), (b"blk.0.ffn_down.weight", (1.0, 3.0))):
+        data += struct.pack("<i", len(name)) + name + struct.pack(f"<ii{len(values)}f", 2, len(values), *values)
+    return data + end
+
+
 def main() -> None:
     CORPUS.mkdir(exist_ok=True)
     put("gguf", "toy", (GOLDEN / "toy.gguf").read_bytes())
@@ -58,6 +83,12 @@ def main() -> None:
     put("safetensors", "nothing", struct.pack("<Q", 2) + b"{}")
     for name in ("zip", "legacy", "evil_zip", "evil_legacy"):
         put("torch", name, (GOLDEN / "torch" / f"{name}.bin").read_bytes())
+    put("imatrix", "gguf", imatrix_gguf(**{"attn_q.weight.in_sum2": [0.5, 0.0, 2.0], "attn_q.weight.counts": [6]}))
+    put("imatrix", "gguf_no_rows", imatrix_gguf(**{"attn_q.weight.in_sum2": [0.0, 0.0], "attn_q.weight.counts": [0]}))
+    put("imatrix", "gguf_no_counts", imatrix_gguf(**{"attn_q.weight.in_sum2": [0.5, 0.0, 2.0]}))
+    put("imatrix", "gguf_experts", imatrix_gguf(**{"ffn_up_exps.weight.in_sum2": [0.5, 2.0], "ffn_up_exps.weight.counts": [6, 7]}))
+    put("imatrix", "dat", imatrix_dat(struct.pack("<ii", 2, 4) + b"text"))
+    put("imatrix", "dat_oldest", imatrix_dat(b""))
     llama = {
         "model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
         "num_key_value_heads": 1, "head_dim": 4, "intermediate_size": 16, "vocab_size": 32, "hidden_act": "silu",

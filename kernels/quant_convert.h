@@ -23,7 +23,7 @@ extern const Conversions kQ4_1, kQ5_0, kQ5_1, kIq4_NL, kQ2_K, kQ3_K, kQ4_K, kQ5_
 using WeightedFromF32 = void (*)(const float* from, const float* importance, void* to, std::int64_t n);
 
 extern const WeightedFromF32 kWeightedQ4_0, kWeightedQ4_1, kWeightedQ5_0, kWeightedQ5_1, kWeightedIq4_NL,
-    kWeightedQ2_K, kWeightedQ3_K, kWeightedQ4_K, kWeightedQ5_K, kWeightedQ6_K;
+    kWeightedQ2_K, kWeightedQ3_K, kWeightedQ4_K, kWeightedQ5_K, kWeightedQ6_K, kWeightedT3_64, kWeightedT4_64;
 
 /// Blocks may stand at any address, so each is copied.
 template <typename Block, int size, void (*unpack)(const Block&, float*)>

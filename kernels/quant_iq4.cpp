@@ -1,5 +1,6 @@
 // iq4_nl: 16 levels that lie closer together near zero, and the search for the scale that fits them best.
 #include "kernels/quant_convert.h"
+#include "kernels/quant_lanes.h"
 
 namespace tinyllm {
 namespace {
@@ -16,17 +17,36 @@ int nearest_level(float x) {
     return x - low < high - x ? above - 1 : above;
 }
 
-/// Weighted least squares of x on the levels chosen with 1/d = `inverse`.
-struct LevelFit {
-    float product = 0, square = 0;
+/// The level nearest to x; by quarters(x).
+constexpr std::array<float, 8 * kFarthest + 1> kNearest = [] {
+    std::array<float, 8 * kFarthest + 1> out{};
+    for (std::size_t at = 0; at < out.size(); ++at) {
+        std::size_t level = 0;
+        for (const float middle : middles(kIq4Values)) {
+            level += 0.25f * static_cast<float>(at) - static_cast<float>(kFarthest) >= middle;
+        }
+        out[at] = static_cast<float>(kIq4Values[level]);
+    }
+    return out;
+}();
+
+Lanes nearest_levels(Lanes x) {
+    const LaneInts at = quarters(x) + 4 * kFarthest;
+    return Lanes{kNearest[static_cast<std::size_t>(at[0])], kNearest[static_cast<std::size_t>(at[1])],
+                 kNearest[static_cast<std::size_t>(at[2])], kNearest[static_cast<std::size_t>(at[3])]};
+}
+
+/// Weighted least squares of x on the levels chosen with 1/d = `inverse`, for four of them.
+struct LevelFits {
+    Lanes product = {}, square = {};
 };
 
-LevelFit fit_levels(const float* x, const float* weights, float inverse) {
-    LevelFit sums;
+LevelFits fit_levels(const float* x, const float* weights, Lanes inverse) {
+    LevelFits sums;
     for (int i = 0; i < kQuantBlock; ++i) {
-        const auto q = static_cast<float>(kIq4Values[nearest_level(inverse * x[i])]);
-        sums.product += weights[i] * q * x[i];
-        sums.square += weights[i] * q * q;
+        const Lanes q = nearest_levels(inverse * splat(x[i]));
+        sums.product += splat(weights[i]) * q * splat(x[i]);
+        sums.square += splat(weights[i]) * q * q;
     }
     return sums;
 }
@@ -35,14 +55,22 @@ float best_scale(const float* x, const float* weights) {
     const float extreme = largest(x, kQuantBlock);
     if (std::fabs(extreme) < kNoMagnitude) return 0;
     const float lowest = kIq4Values[0];
-    LevelFit sums = fit_levels(x, weights, 1.0f / (-extreme / lowest));
-    float d = sums.square > 0 ? sums.product / sums.square : 0.0f;
-    float best = d * sums.product;
-    for (int i = -kTries; i <= kTries; ++i) {
-        sums = fit_levels(x, weights, (static_cast<float>(i) + lowest) / extreme);
-        if (sums.square > 0 && sums.product * sums.product > best * sums.square) {
-            d = sums.product / sums.square;
-            best = d * sums.product;
+    constexpr int kInverses = 2 * kTries + 2;
+    float inverses[kInverses] = {1.0f / (-extreme / lowest)};
+    for (int i = 1; i < kInverses; ++i) inverses[i] = (static_cast<float>(i - 1 - kTries) + lowest) / extreme;
+    float d = 0, best = 0;
+    for (int first = 0; first < kInverses; first += kLanes) {
+        const float* at = inverses + first;
+        const LevelFits sums = fit_levels(x, weights, Lanes{at[0], at[1], at[2], at[3]});
+        for (int i = 0; i < kLanes; ++i) {
+            const float product = sums.product[i], square = sums.square[i];
+            if (first + i == 0) {
+                d = square > 0 ? product / square : 0.0f;
+                best = d * product;
+            } else if (square > 0 && product * product > best * square) {
+                d = product / square;
+                best = d * product;
+            }
         }
     }
     return d;

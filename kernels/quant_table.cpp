@@ -5,9 +5,11 @@
 #include "kernels/quant_table.h"
 
 #include <array>
+#include <cstdlib>
 #include <limits>
 
 #include "kernels/quant_convert.h"
+#include "kernels/quant_lanes.h"
 
 namespace tinyllm {
 namespace {
@@ -17,6 +19,7 @@ constexpr int kSteps = 8;             // scales to a power of two
 constexpr int kScales = 31 * kSteps;  // scale i is (8 + i % 8) 2^(i / 8 - 24)
 constexpr float kLargestLevel = 127;  // of both tables
 constexpr int kExponentBack = 4;      // the second exponent is the first's plus 0..7, minus this
+static const float kPower = getenv("TRY_POWER") ? atof(getenv("TRY_POWER")) : 0.0f;
 constexpr std::uint16_t kNotANumber = 0x7c00;
 
 constexpr float scale_at(int i) {
@@ -30,8 +33,12 @@ struct Range {
 };
 
 Range scales_for(float extreme) {
-    int first = 0;
-    while (first < kScales - 1 && scale_at(first) * (1.45f * kLargestLevel) < extreme) ++first;
+    constexpr float kClipped = 1.45f;
+    static_assert(kClipped * kLargestLevel < kFarthest);
+    // The scale below what is looked for, read off the bits of the quotient.
+    const auto bits = std::bit_cast<std::uint32_t>(extreme / (kClipped * kLargestLevel));
+    int first = std::clamp(static_cast<int>(bits >> 20) - (127 - 21) * kSteps - 1, 0, kScales - 1);
+    while (first < kScales - 1 && scale_at(first) * (kClipped * kLargestLevel) < extreme) ++first;
     int last = first;
     while (last < kScales - 1 && scale_at(last + 1) * (0.85f * kLargestLevel) <= extreme) ++last;
     return {first, last};
@@ -44,41 +51,64 @@ struct Choice {
     float error = std::numeric_limits<float>::infinity();
 };
 
-/// Halfway from each level to the next.
-template <std::size_t n>
-constexpr std::array<float, n - 1> middles(const std::int8_t (&levels)[n]) {
-    std::array<float, n - 1> out{};
-    for (std::size_t i = 0; i + 1 < n; ++i) out[i] = 0.5f * static_cast<float>(levels[i] + levels[i + 1]);
+/// The levels nearest to x / scale and to x / -scale, as multiples of x's sign: what errors both signs of a
+/// scale make.
+struct Pair {
+    float plain, mirrored;
+};
+
+/// By x's sign (1: negative) and the quarters of its magnitude.
+template <const auto& kLevels>
+constexpr auto nearest_pairs() {
+    constexpr auto kMiddles = middles(kLevels);
+    std::array<std::array<Pair, 4 * kFarthest + 1>, 2> out{};
+    for (std::size_t at = 0; at < out[0].size(); ++at) {
+        std::size_t above = 0, below = 0;  // a number in the middle belongs to the lower level
+        for (const float middle : kMiddles) {
+            above += 0.25f * static_cast<float>(at) > middle;
+            below += -0.25f * static_cast<float>(at) > middle;
+        }
+        const auto up = static_cast<float>(kLevels[above]), down = -static_cast<float>(kLevels[below]);
+        out[0][at] = {up, down};
+        out[1][at] = {down, up};
+    }
     return out;
 }
 
+/// The sums of the 32 weighed squared errors for four scales, and for them mirrored.
+struct Errors {
+    Lanes plain = {}, mirrored = {};
+};
+
 template <const auto& kLevels>
-float error_of(const float* x, float scale) {
-    constexpr auto kMiddles = middles(kLevels);
-    const float inverse = 1.0f / scale;
-    float squares[kHalf];
+Errors errors_of(const float* x, const float* weights, Lanes scales) {
+    static constexpr auto kNearest = nearest_pairs<kLevels>();
+    const Lanes inverse = splat(1.0f) / scales;
+    Errors sums;
     for (int i = 0; i < kHalf; ++i) {
-        const float at = x[i] * inverse;
-        auto level = static_cast<float>(kLevels[0]);
-        for (std::size_t k = 0; k < kMiddles.size(); ++k) {
-            const auto step = static_cast<float>(kLevels[k + 1] - kLevels[k]);
-            level += at > kMiddles[k] ? step : 0.0f;
-        }
-        const float off = x[i] - scale * level;
-        squares[i] = off * off;
+        const Pair* const nearest = kNearest[std::bit_cast<std::uint32_t>(x[i]) >> 31].data();
+        const Lanes size = splat(std::fabs(x[i])), weight = splat(weights[i]);
+        const LaneInts at = positive_quarters(size * inverse);
+        const Pair p[kLanes] = {nearest[at[0]], nearest[at[1]], nearest[at[2]], nearest[at[3]]};
+        const Lanes plain = size - scales * Lanes{p[0].plain, p[1].plain, p[2].plain, p[3].plain};
+        const Lanes mirrored =
+            size - scales * Lanes{p[0].mirrored, p[1].mirrored, p[2].mirrored, p[3].mirrored};
+        sums.plain += weight * (plain * plain);
+        sums.mirrored += weight * (mirrored * mirrored);
     }
-    float sum = 0;
-    for (const float square : squares) sum += square;
-    return sum;
+    return sums;
 }
 
 template <const auto& kLevels>
-Choice best_choice(const float* x, Range range) {
+Choice best_choice(const float* x, const float* weights, Range range) {
     Choice best;
-    for (int i = range.first; i <= range.last; ++i) {
-        for (const bool mirrored : {false, true}) {
-            const float error = error_of<kLevels>(x, mirrored ? -scale_at(i) : scale_at(i));
-            if (error < best.error) best = {i, mirrored, error};
+    for (int first = range.first; first <= range.last; first += kLanes) {
+        Lanes scales;
+        for (int i = 0; i < kLanes; ++i) scales[i] = scale_at(std::min(first + i, range.last));
+        const Errors errors = errors_of<kLevels>(x, weights, scales);
+        for (int i = 0; i < kLanes && first + i <= range.last; ++i) {
+            if (errors.plain[i] < best.error) best = {first + i, false, errors.plain[i]};
+            if (errors.mirrored[i] < best.error) best = {first + i, true, errors.mirrored[i]};
         }
     }
     return best;
@@ -87,16 +117,30 @@ Choice best_choice(const float* x, Range range) {
 template <const auto& kLevels>
 void choose_levels(const float* x, float scale, std::uint8_t* levels) {
     constexpr auto kMiddles = middles(kLevels);
-    const float inverse = 1.0f / scale;
-    for (int i = 0; i < kHalf; ++i) {
-        levels[i] = 0;
-        for (const float middle : kMiddles)
-            levels[i] = static_cast<std::uint8_t>(levels[i] + (x[i] * inverse > middle));
+    const Lanes inverse = splat(1.0f / scale);
+    for (int i = 0; i < kHalf; i += kLanes) {
+        const Lanes at = Lanes{x[i], x[i + 1], x[i + 2], x[i + 3]} * inverse;
+        LaneInts level = {};
+        for (const float middle : kMiddles) level -= at > splat(middle);
+        for (int j = 0; j < kLanes; ++j) levels[i + j] = static_cast<std::uint8_t>(level[j]);
     }
 }
 
 float magnitude(const float* x) {
     return std::fabs(largest(x, kHalf));
+}
+
+/// Importances beside the largest of the half's, so that no sum is too large; where none matters all do
+/// alike.
+void relative_weights(const float* x, const float* importance, float* weights) {
+    if (kPower > 0) {
+        const float square = sum_of_squares(x, kHalf) * (kPower / kHalf);
+        weigh(x, importance, square, kHalf, weights);
+    } else {
+        std::copy_n(importance, kHalf, weights);
+    }
+    const float most = *std::max_element(weights, weights + kHalf);
+    for (int i = 0; i < kHalf; ++i) weights[i] = most > 0 ? weights[i] / most : 1.0f;
 }
 
 void put_indices(const std::uint8_t* levels, BlockT4_64::Half& half) {
@@ -129,8 +173,15 @@ void get_indices(const BlockT3_64::Half& half, std::uint8_t* levels) {
     }
 }
 
+/// weights: of the 64 squared errors, up to 1; null: all alike.
 template <typename Block, const auto& kLevels>
-void pack_table(const float* x, Block& block) {
+void pack_by(const float* x, const float* weights, Block& block) {
+    static constexpr auto kAlike = [] {
+        std::array<float, 2 * kHalf> ones{};
+        ones.fill(1);
+        return ones;
+    }();
+    const float* const w = weights ? weights : kAlike.data();
     const float extremes[2] = {magnitude(x), magnitude(x + kHalf)};
     const float extreme = std::max(extremes[0], extremes[1]);
     if (extreme == 0) return;
@@ -139,16 +190,17 @@ void pack_table(const float* x, Block& block) {
         return;
     }
     Choice best[2];
-    for (int h = 0; h < 2; ++h) best[h] = best_choice<kLevels>(x + h * kHalf, scales_for(extremes[h]));
+    for (int h = 0; h < 2; ++h)
+        best[h] = best_choice<kLevels>(x + h * kHalf, w + h * kHalf, scales_for(extremes[h]));
     // Exponents further apart than the difference can say: the half of the smaller elements gets a larger
     // scale.
     const int exponents[2] = {best[0].scale / kSteps, best[1].scale / kSteps};
     const int lowest = exponents[0] - kExponentBack, highest = exponents[0] + kSteps - 1 - kExponentBack;
     if (exponents[1] < lowest) {
-        best[1] = best_choice<kLevels>(x + kHalf, {lowest * kSteps, lowest * kSteps});
+        best[1] = best_choice<kLevels>(x + kHalf, w + kHalf, {lowest * kSteps, lowest * kSteps});
     } else if (exponents[1] > highest) {
         const int raised = (exponents[1] - (kSteps - 1 - kExponentBack)) * kSteps;
-        best[0] = best_choice<kLevels>(x, {raised, raised});
+        best[0] = best_choice<kLevels>(x, w, {raised, raised});
     }
     const int difference = best[1].scale / kSteps - best[0].scale / kSteps + kExponentBack;
     block.d = static_cast<std::uint16_t>(best[0].mirrored << 15 | best[0].scale << 7 | difference << 4 |
@@ -159,6 +211,18 @@ void pack_table(const float* x, Block& block) {
         choose_levels<kLevels>(x + h * kHalf, scales.of[h], levels);
         put_indices(levels, block.half[h]);
     }
+}
+
+template <typename Block, const auto& kLevels>
+void pack_table(const float* x, Block& block) {
+    pack_by<Block, kLevels>(x, nullptr, block);
+}
+
+template <typename Block, const auto& kLevels>
+void pack_table_weighted(const float* x, const float* importance, Block& block) {
+    float weights[2 * kHalf];
+    for (int h = 0; h < 2; ++h) relative_weights(x + h * kHalf, importance + h * kHalf, weights + h * kHalf);
+    pack_by<Block, kLevels>(x, weights, block);
 }
 
 template <typename Block, const auto& kLevels>
@@ -193,5 +257,9 @@ HalfScales half_scales(std::uint16_t header) {
 
 const Conversions kT3_64 = conversions<BlockT3_64, kT3Levels>();
 const Conversions kT4_64 = conversions<BlockT4_64, kT4Levels>();
+const WeightedFromF32 kWeightedT3_64 =
+    blocks_weighted<BlockT3_64, 2 * kHalf, pack_table_weighted<BlockT3_64, kT3Levels>>;
+const WeightedFromF32 kWeightedT4_64 =
+    blocks_weighted<BlockT4_64, 2 * kHalf, pack_table_weighted<BlockT4_64, kT4Levels>>;
 
 }  // namespace tinyllm

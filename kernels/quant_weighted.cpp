@@ -17,6 +17,10 @@ WeightedFromF32 weighted(DType type) {
             return kWeightedQ5_1;
         case DType::iq4_nl:
             return kWeightedIq4_NL;
+        case DType::t3_64:
+            return kWeightedT3_64;
+        case DType::t4_64:
+            return kWeightedT4_64;
         case DType::q2_k:
             return kWeightedQ2_K;
         case DType::q3_k:

@@ -49,8 +49,8 @@ def save_t5_models(work: pathlib.Path) -> dict[str, pathlib.Path]:
         torch.manual_seed(1)
         model = T5ForConditionalGeneration(T5Config(vocab_size=320, **settings))
         for parameter, weight in model.named_parameters():
-            scale = 0.3 if weight.dim() == 2 and "relative" not in parameter else 1.0
-            torch.nn.init.normal_(weight, mean=1.0 if weight.dim() == 1 else 0.0, std=scale)
+            # Nothing divides T5's attention scores: larger ones would let errors of rounding grow from layer to layer.
+            torch.nn.init.normal_(weight, mean=1.0 if weight.dim() == 1 else 0.0, std=1.0 if "relative" in parameter else 0.15)
         paths[name] = work / name
         model.save_pretrained(paths[name])
         PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|endoftext|>").save_pretrained(paths[name])

@@ -163,8 +163,9 @@ TEST(Imatrix, MakesTheColumnsThatMatterMoreAccurate) {
         for (std::size_t i = 0; i < x.size(); i += 8) sum += (x[i] - y[i]) * (x[i] - y[i]);
         return sum;
     };
-    for (const DType type : {DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::iq4_nl, DType::q2_k,
-                             DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k}) {
+    for (const DType type :
+         {DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::iq4_nl, DType::q2_k, DType::q3_k,
+          DType::q4_k, DType::q5_k, DType::q6_k, DType::t3_64, DType::t4_64}) {
         EXPECT_LT(error(type, folder / "m.gguf"), 0.8 * error(type, "")) << dtype_name(type);
     }
 }

@@ -1,4 +1,5 @@
-// Importance matrices in both forms: any bytes are a matrix whose means quantizing can weigh with, or an Error.
+// Importance matrices in both forms: any bytes are a matrix whose means quantizing can weigh with, or an
+// Error.
 #include <cmath>
 
 #include "fuzz/input_file.h"

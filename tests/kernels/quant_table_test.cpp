@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/quant.h"
+#include "kernels/quant_weighted.h"
 
 namespace tinyllm {
 namespace {
@@ -79,6 +80,53 @@ std::vector<double> as_documented(DType type, const Bytes& block) {
 
 constexpr DType kOwn[] = {DType::t3_64, DType::t4_64};
 
+Bytes weighted(DType type, const std::vector<float>& x, const std::vector<float>& importance) {
+    Bytes bytes(row_bytes(type, std::ssize(x)));
+    weighted_row_from_f32(type, x.data(), importance.data(), bytes.data(), std::ssize(x));
+    return bytes;
+}
+
+double weighted_error(const std::vector<float>& x, const std::vector<float>& importance,
+                      const std::vector<float>& back, std::size_t begin, std::size_t end) {
+    double sum = 0;
+    for (std::size_t i = begin; i < end; ++i)
+        sum += importance[i] * std::pow(static_cast<double>(x[i]) - back[i], 2);
+    return sum;
+}
+
+/// Between 1e-3 and 1e3, most near one.
+std::vector<float> importances(std::size_t n, unsigned seed) {
+    std::vector<float> out = normal(static_cast<std::int64_t>(n), 2, seed);
+    for (float& v : out) v = std::exp(std::clamp(v, -6.9f, 6.9f));
+    return out;
+}
+
+/// The smallest error that 32 elements can have with a scale of the format, each element at its nearest
+/// level.
+double least_error(DType type, const float* x, const float* importance) {
+    const std::vector<std::int8_t> levels =
+        type == DType::t4_64 ? std::vector<std::int8_t>(std::begin(kT4Levels), std::end(kT4Levels))
+                             : std::vector<std::int8_t>(std::begin(kT3Levels), std::end(kT3Levels));
+    double extreme = 0;
+    for (int i = 0; i < 32; ++i) extreme = std::max(extreme, std::fabs(static_cast<double>(x[i])));
+    double best = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 31 * 8; ++i) {
+        const double scale = std::ldexp(8 + i % 8, i / 8 - 24), at = extreme / (127 * scale);
+        if (at < 0.851 || at > 1.449) continue;
+        for (const double signed_scale : {scale, -scale}) {
+            double sum = 0;
+            for (int e = 0; e < 32; ++e) {
+                double least = std::numeric_limits<double>::infinity();
+                for (const std::int8_t level : levels)
+                    least = std::min(least, std::pow(x[e] - signed_scale * level, 2));
+                sum += importance[e] * least;
+            }
+            best = std::min(best, sum);
+        }
+    }
+    return best;
+}
+
 TEST(QuantTable, BytesMeanWhatIsDocumented) {
     std::mt19937 engine(5);
     for (const DType type : kOwn) {
@@ -140,6 +188,45 @@ TEST(QuantTable, HalvesFarApartShareAHeader) {
             }
             EXPECT_LT(error(type, x), type == DType::t4_64 ? 0.008 : 0.035) << apart;
         }
+    }
+}
+
+TEST(QuantTable, NoScaleDoesBetter) {
+    const std::vector<float> x = normal(64 * 60, 0.02f, 17), alike(x.size(), 1.0f);
+    for (const DType type : kOwn) {
+        for (const std::vector<float>& importance : {alike, importances(x.size(), 19)}) {
+            const std::vector<float> back = values(type, weighted(type, x, importance));
+            for (std::size_t i = 0; i < x.size(); i += 32) {
+                const double least = least_error(type, &x[i], &importance[i]);
+                EXPECT_LE(weighted_error(x, importance, back, i, i + 32), least * (1 + 1e-4)) << i;
+            }
+        }
+    }
+}
+
+TEST(QuantTable, ImportancesMoveTheErrors) {
+    const std::vector<float> x = normal(64 * 500, 0.02f, 23), importance = importances(x.size(), 29);
+    for (const DType type : kOwn) {
+        ASSERT_TRUE(has_weighted_quantizer(type));
+        const double with =
+            weighted_error(x, importance, values(type, weighted(type, x, importance)), 0, x.size());
+        const double without = weighted_error(x, importance, values(type, stored(type, x)), 0, x.size());
+        EXPECT_LT(with, 0.9 * without);
+    }
+}
+
+TEST(QuantTable, EqualImportancesAreNone) {
+    std::vector<float> x = normal(64 * 20, 0.02f, 31);
+    for (const DType type : kOwn) {
+        for (const float all : {0.0f, 1e-38f, 1.0f, 3e38f})
+            EXPECT_EQ(weighted(type, x, std::vector<float>(x.size(), all)), stored(type, x)) << all;
+        // Where one half matters and the other does not, the other is rounded as ever.
+        std::vector<float> first(x.size(), 0.0f);
+        for (std::size_t i = 0; i < x.size(); ++i) first[i] = i % 64 < 32 ? 2.0f : 0.0f;
+        EXPECT_EQ(weighted(type, x, first), stored(type, x));
+        std::vector<float> broken = x;
+        broken[70] = std::numeric_limits<float>::infinity();
+        EXPECT_TRUE(std::isnan(values(type, weighted(type, broken, first))[64]));
     }
 }
 

@@ -18,7 +18,7 @@ int nearest_level(float x) {
 }
 
 /// The level nearest to x; by quarters(x).
-constexpr std::array<float, 8 * kFarthest + 1> kNearest = [] {
+constexpr std::array<float, 8 * kFarthest + 1> kNearestLevel = [] {
     std::array<float, 8 * kFarthest + 1> out{};
     for (std::size_t at = 0; at < out.size(); ++at) {
         std::size_t level = 0;
@@ -32,8 +32,8 @@ constexpr std::array<float, 8 * kFarthest + 1> kNearest = [] {
 
 Lanes nearest_levels(Lanes x) {
     const LaneInts at = quarters(x) + 4 * kFarthest;
-    return Lanes{kNearest[static_cast<std::size_t>(at[0])], kNearest[static_cast<std::size_t>(at[1])],
-                 kNearest[static_cast<std::size_t>(at[2])], kNearest[static_cast<std::size_t>(at[3])]};
+    return Lanes{kNearestLevel[static_cast<std::size_t>(at[0])], kNearest[static_cast<std::size_t>(at[1])],
+                 kNearestLevel[static_cast<std::size_t>(at[2])], kNearest[static_cast<std::size_t>(at[3])]};
 }
 
 /// Weighted least squares of x on the levels chosen with 1/d = `inverse`, for four of them.

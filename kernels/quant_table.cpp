@@ -5,7 +5,6 @@
 #include "kernels/quant_table.h"
 
 #include <array>
-#include <cstdlib>
 #include <limits>
 
 #include "kernels/quant_convert.h"
@@ -19,7 +18,6 @@ constexpr int kSteps = 8;             // scales to a power of two
 constexpr int kScales = 31 * kSteps;  // scale i is (8 + i % 8) 2^(i / 8 - 24)
 constexpr float kLargestLevel = 127;  // of both tables
 constexpr int kExponentBack = 4;      // the second exponent is the first's plus 0..7, minus this
-static const float kPower = getenv("TRY_POWER") ? atof(getenv("TRY_POWER")) : 0.0f;
 constexpr std::uint16_t kNotANumber = 0x7c00;
 
 constexpr float scale_at(int i) {
@@ -130,17 +128,17 @@ float magnitude(const float* x) {
     return std::fabs(largest(x, kHalf));
 }
 
-/// Importances beside the largest of the half's, so that no sum is too large; where none matters all do
-/// alike.
-void relative_weights(const float* x, const float* importance, float* weights) {
-    if (kPower > 0) {
-        const float square = sum_of_squares(x, kHalf) * (kPower / kHalf);
-        weigh(x, importance, square, kHalf, weights);
-    } else {
-        std::copy_n(importance, kHalf, weights);
+/// Each error's weight: its column's importance, beside the largest of the half's so that no sum is too
+/// large, times its element's size as for ggml's types. Where nothing matters everything does alike.
+void weigh_half(const float* x, const float* importance, float* weights) {
+    const float most = *std::max_element(importance, importance + kHalf);
+    if (!(most > 0)) {
+        std::fill_n(weights, kHalf, 1.0f);
+        return;
     }
-    const float most = *std::max_element(weights, weights + kHalf);
-    for (int i = 0; i < kHalf; ++i) weights[i] = most > 0 ? weights[i] / most : 1.0f;
+    float relative[kHalf];
+    for (int i = 0; i < kHalf; ++i) relative[i] = importance[i] / most;
+    weigh(x, relative, sum_of_squares(x, kHalf) * (2.0f / kHalf), kHalf, weights);
 }
 
 void put_indices(const std::uint8_t* levels, BlockT4_64::Half& half) {
@@ -173,9 +171,9 @@ void get_indices(const BlockT3_64::Half& half, std::uint8_t* levels) {
     }
 }
 
-/// weights: of the 64 squared errors, up to 1; null: all alike.
+/// weights: of the 64 squared errors; null: all alike.
 template <typename Block, const auto& kLevels>
-void pack_by(const float* x, const float* weights, Block& block) {
+void pack_weighed(const float* x, const float* weights, Block& block) {
     static constexpr auto kAlike = [] {
         std::array<float, 2 * kHalf> ones{};
         ones.fill(1);
@@ -215,14 +213,14 @@ void pack_by(const float* x, const float* weights, Block& block) {
 
 template <typename Block, const auto& kLevels>
 void pack_table(const float* x, Block& block) {
-    pack_by<Block, kLevels>(x, nullptr, block);
+    pack_weighed<Block, kLevels>(x, nullptr, block);
 }
 
 template <typename Block, const auto& kLevels>
 void pack_table_weighted(const float* x, const float* importance, Block& block) {
     float weights[2 * kHalf];
-    for (int h = 0; h < 2; ++h) relative_weights(x + h * kHalf, importance + h * kHalf, weights + h * kHalf);
-    pack_by<Block, kLevels>(x, weights, block);
+    for (int h = 0; h < 2; ++h) weigh_half(x + h * kHalf, importance + h * kHalf, weights + h * kHalf);
+    pack_weighed<Block, kLevels>(x, weights, block);
 }
 
 template <typename Block, const auto& kLevels>

@@ -21,15 +21,16 @@ MIXTURES = {"Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "
             "Q4_K_M": 15, "Q5_K_S": 16, "Q5_K_M": 17, "Q6_K": 18, "IQ4_NL": 25}
 FEW = ("Q4_0", "Q2_K", "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_K_M")  # those whose rules say most
 WEIGHED = ("Q4_0", "Q5_0", "Q5_1", "IQ4_NL", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_S")
-WEIGHED_FEW = ("Q4_0", "Q4_K_S", "Q2_K")  # their types depend on whether there are importances
+WEIGHED_FEW = ("Q4_0", "Q4_K_S")
+BY_IMPORTANCE = ("Q4_0", "Q5_0", "IQ4_NL")  # whose types depend on whether there are importances
 TYPE_NUMBERS = {"q8_0": 8, "q4_0": 2, "q6_k": 14, "q4_k": 12}
 
 
 def models(vocabulary: int, end: int) -> dict:
     ids = {"vocab_size": vocabulary, "bos_token_id": end, "eos_token_id": end}
 
-    def llama(layers, width, ff, kv_heads, tied):
-        return LlamaForCausalLM(LlamaConfig(hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=4,
+    def llama(layers, width, ff, kv_heads, tied, head_dim=None):
+        return LlamaForCausalLM(LlamaConfig(hidden_size=width, intermediate_size=ff, num_hidden_layers=layers, num_attention_heads=4, head_dim=head_dim,
                                             num_key_value_heads=kv_heads, max_position_embeddings=64, tie_word_embeddings=tied, **ids))
 
     def qwen(layers, width, kv_heads, tied):
@@ -38,12 +39,12 @@ def models(vocabulary: int, end: int) -> dict:
 
     # As few weights as show a rule: which layers get more bits needs many layers, a fallback one row that fits no block of 256.
     return {
-        "llama of 16 layers": (llama(16, 256, 256, 1, False), MIXTURES, WEIGHED),
-        "llama of 9 layers, 4 heads to a key": (llama(9, 256, 256, 1, True), MIXTURES, WEIGHED_FEW),
+        "llama of 16 layers": (llama(16, 256, 256, 2, False, 16), MIXTURES, BY_IMPORTANCE),
+        "llama of 9 layers, 4 heads to a key": (llama(9, 256, 256, 1, True), (*FEW, "IQ4_NL"), BY_IMPORTANCE),
         "llama of 320 columns": (llama(3, 320, 256, 2, False), MIXTURES, WEIGHED_FEW),
         "llama of 80 columns": (llama(4, 80, 176, 4, True), FEW, WEIGHED_FEW),
         "llama of 32 layers": (llama(32, 96, 128, 4, False), FEW, WEIGHED_FEW),
-        "gpt2": (GPT2LMHeadModel(GPT2Config(n_embd=256, n_inner=256, n_layer=8, n_head=4, n_positions=64, **ids)), MIXTURES, WEIGHED_FEW),
+        "gpt2": (GPT2LMHeadModel(GPT2Config(n_embd=256, n_inner=256, n_layer=8, n_head=4, n_positions=64, **ids)), MIXTURES, WEIGHED),
         "gpt2 of 96 columns": (GPT2LMHeadModel(GPT2Config(n_embd=96, n_layer=4, n_head=4, n_positions=64, **ids)), FEW, WEIGHED_FEW),
         "gpt_neox": (GPTNeoXForCausalLM(GPTNeoXConfig(hidden_size=256, intermediate_size=256, num_hidden_layers=7, num_attention_heads=4,
                                                       max_position_embeddings=64, **ids)), FEW, WEIGHED_FEW),

@@ -96,16 +96,16 @@ std::string GgufFile::string(std::string_view key, std::optional<std::string> ot
     wrong_kind(*this, key, "a string", value);
 }
 
-const std::vector<std::string_view>* GgufFile::strings(std::string_view key) const {
-    return array_of<std::vector<std::string_view>>(*this, key, "strings");
+const GgufStrings* GgufFile::strings(std::string_view key) const {
+    return array_of<GgufStrings>(*this, key, "strings");
 }
 
-const std::vector<std::int64_t>* GgufFile::integers(std::string_view key) const {
-    return array_of<std::vector<std::int64_t>>(*this, key, "integers");
+const GgufIntegers* GgufFile::integers(std::string_view key) const {
+    return array_of<GgufIntegers>(*this, key, "integers");
 }
 
-const std::vector<double>* GgufFile::numbers(std::string_view key) const {
-    return array_of<std::vector<double>>(*this, key, "numbers");
+const GgufFloats* GgufFile::numbers(std::string_view key) const {
+    return array_of<GgufFloats>(*this, key, "numbers");
 }
 
 std::span<const TensorView> GgufFile::tensors() const {

@@ -12,16 +12,16 @@
 #include <variant>
 #include <vector>
 
+#include "engine/gguf_array.h"
 #include "engine/mapped_file.h"
 #include "engine/tensor_source.h"
 
 namespace tinyllm {
 
 /// Integers of every width are held as int64 (uint64 above INT64_MAX is refused), f32 and f64 as double.
-using GgufArray = std::variant<std::vector<std::int64_t>, std::vector<double>, std::vector<std::string_view>>;
 using GgufValue = std::variant<std::int64_t, double, bool, std::string_view, GgufArray>;
 
-/// Strings and tensors view the mapped file.
+/// Strings, arrays and tensors view the mapped file.
 class GgufFile : public TensorSource {
   public:
     explicit GgufFile(const std::string& path);
@@ -39,9 +39,9 @@ class GgufFile : public TensorSource {
     bool boolean(std::string_view key, std::optional<bool> otherwise = {}) const;
     std::string string(std::string_view key, std::optional<std::string> otherwise = {}) const;
     /// Null if absent.
-    const std::vector<std::string_view>* strings(std::string_view key) const;
-    const std::vector<std::int64_t>* integers(std::string_view key) const;
-    const std::vector<double>* numbers(std::string_view key) const;
+    const GgufStrings* strings(std::string_view key) const;
+    const GgufIntegers* integers(std::string_view key) const;
+    const GgufFloats* numbers(std::string_view key) const;
     /// Type and value as stored; empty if absent.
     std::span<const std::byte> encoded(std::string_view key) const;
 

@@ -66,6 +66,9 @@ class Cursor {
         return text;
     }
 
+    /// Of `bytes` that count() found to be there.
+    void skip(std::size_t bytes) { position_ += bytes; }
+
     /// A count of things that take at least `least_bytes` each.
     std::uint64_t count(std::string_view what, std::uint64_t least_bytes) {
         const auto n = read<std::uint64_t>(what);
@@ -146,19 +149,19 @@ GgufArray read_array(Cursor& cursor, std::string_view what) {
     const std::uint64_t n = cursor.count(what, least_bytes(type));
     if (n > kMostElements) cursor.corrupt("{}: {} elements, expected at most {}", what, n, kMostElements);
     const auto size = static_cast<std::size_t>(n);
+    const std::size_t begin = cursor.position();
     if (type == kGgufString) {
-        std::vector<std::string_view> values(size);
-        for (auto& value : values) value = cursor.string(what, std::numeric_limits<std::uint64_t>::max());
-        return values;
+        for (std::size_t i = 0; i < size; ++i) cursor.string(what, std::numeric_limits<std::uint64_t>::max());
+        return GgufStrings(size, cursor.since(begin));
     }
-    if (type == kGgufF32 || type == kGgufF64) {
-        std::vector<double> values(size);
-        for (auto& value : values) value = read_float(cursor, type, what);
-        return values;
+    if (type == kGgufBool || type == kGgufU64) {  // not every value is one
+        for (std::size_t i = 0; i < size; ++i) read_integer(cursor, type, what);
+    } else {
+        cursor.skip(size * static_cast<std::size_t>(least_bytes(type)));
     }
-    std::vector<std::int64_t> values(size);
-    for (auto& value : values) value = read_integer(cursor, type, what);
-    return values;
+    const auto stored = static_cast<GgufValueType>(type);
+    if (type == kGgufF32 || type == kGgufF64) return GgufFloats(stored, size, cursor.since(begin));
+    return GgufIntegers(stored, size, cursor.since(begin));
 }
 
 GgufValue read_value(Cursor& cursor, std::string_view key) {

@@ -46,8 +46,9 @@ ImportanceMatrix read_gguf(const std::string& path) {
              path, printable(file.string("general.type", "")));
     }
     ImportanceMatrix matrix;
-    if (const auto* names = file.strings("imatrix.datasets"))
-        matrix.datasets.assign(names->begin(), names->end());
+    if (const auto* names = file.strings("imatrix.datasets")) {
+        for (const std::string_view name : *names) matrix.datasets.emplace_back(name);
+    }
     matrix.chunks = file.integer("imatrix.chunk_count", 0);
     matrix.chunk_size = file.integer("imatrix.chunk_size", 0);
     for (const TensorView& sums : file.tensors()) {

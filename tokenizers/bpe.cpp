@@ -4,41 +4,70 @@
 #include <limits>
 
 #include "engine/fail.h"
-#include "tokenizers/byte_level.h"
 #include "tokenizers/utf8.h"
 
 namespace tinyllm {
 
-Bpe::Bpe(Vocab vocab, const MergeList& merges, BpeOptions options, const std::string& file)
-    : vocab_(std::move(vocab)), options_(std::move(options)), file_(file) {
-    merges_.reserve(merges.size());
-    std::string result;
-    for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-        const auto& [left, right] = merges[rank];
-        const Token a = vocab_.find(left), b = vocab_.find(right);
-        const std::size_t cut = options_.continuing_subword_prefix.size();
-        if (a < 0 || b < 0 || right.size() < cut) {
-            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file, rank,
-                 a < 0 ? left : right);
-        }
-        result.assign(left).append(right.substr(cut));
-        const Token merged = vocab_.find(result);
-        if (merged < 0)
-            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file, rank, result);
-        merges_.add(a, b, static_cast<std::uint32_t>(rank), merged);
-    }
+bool Bpe::reads_bytes(const BpeOptions& options) {
+    return !options.byte_fallback && options.continuing_subword_prefix.empty() &&
+           options.end_of_word_suffix.empty();
+}
+
+Bpe::Bpe(Vocab vocab, const TextList& merges, BpeOptions options, const std::string& file)
+    : vocab_(std::move(vocab)),
+      bytes_(vocab_.held() == Vocab::Held::bytes),
+      options_(std::move(options)),
+      file_(file),
+      merges_(merges.size() / 2) {
+    add_merges(merges);
     std::size_t ids = 0;
     for (std::int64_t id = 0; id < vocab_.id_end(); ++id) ids += vocab_.has(static_cast<Token>(id));
     unique_ids_ = ids == vocab_.size();
     whole_ = std::make_unique<std::atomic<unsigned char>[]>(static_cast<std::size_t>(vocab_.id_end()) + 1);
-    if (options_.byte_fallback) {
-        for (int b = 0; b < 256; ++b)
-            byte_ids_[static_cast<std::size_t>(b)] = vocab_.find(fmt::format("<0x{:02X}>", b));
+    for (int b = 0; b < 256 && (bytes_ || options_.byte_fallback); ++b) {
+        const char c = static_cast<char>(b);
+        byte_ids_[static_cast<std::size_t>(b)] =
+            bytes_ ? vocab_.find_text({&c, 1}) : vocab_.find(fmt::format("<0x{:02X}>", b));
     }
-    find_boundary(merges);
+    if (!bytes_) find_boundary(merges);
 }
 
-void Bpe::find_boundary(const MergeList& merges) {
+void Bpe::add_merges(const TextList& merges) {
+    const std::size_t cut = options_.continuing_subword_prefix.size();
+    Token merged = -1;
+    std::string text, result;
+    for (std::size_t rank = 0; rank < merges.size() / 2; ++rank) {
+        const std::string_view left = merges[2 * rank], right = merges[2 * rank + 1];
+        Token a = -1, b = -1;
+        text.clear();
+        if (cut == 0 && vocab_.to_text(left, text)) {
+            const std::size_t border = text.size();
+            a = vocab_.find_text(text);
+            if (vocab_.to_text(right, text)) {
+                b = vocab_.find_text(std::string_view(text).substr(border));
+                // Merges stand in the order in which tokens were learnt, so mostly it is the next one.
+                if (!vocab_.is_text(++merged, text)) merged = vocab_.find_text(text);
+                if (a >= 0 && b >= 0 && merged >= 0) {
+                    merges_.add(a, b, merged);
+                    continue;
+                }
+            }
+        }
+        a = vocab_.find(left);
+        b = vocab_.find(right);
+        if (a < 0 || b < 0 || right.size() < cut) {
+            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file_, rank,
+                 a < 0 ? left : right);
+        }
+        result.assign(left).append(right.substr(cut));
+        merged = vocab_.find(result);
+        if (merged < 0)
+            fail(ErrorKind::corrupt, "{}: merge {}: \"{}\" is not in the vocabulary", file_, rank, result);
+        merges_.add(a, b, merged);
+    }
+}
+
+void Bpe::find_boundary(const TextList& merges) {
     if (vocab_.find(kMetaspace) < 0 || !options_.continuing_subword_prefix.empty() ||
         !options_.end_of_word_suffix.empty()) {
         return;
@@ -54,33 +83,10 @@ void Bpe::find_boundary(const MergeList& merges) {
         }
         return false;
     };
-    for (const auto& [left, right] : merges) {
-        std::string both(left);
-        both += right;
-        if (crosses(both)) return;
+    for (std::size_t i = 0; i < merges.size(); i += 2) {
+        if (crosses(merges.join(i, i + 1))) return;
     }
     cut_at_metaspace_ = true;
-}
-
-bool Bpe::read_bytes() {
-    if (options_.byte_fallback || !options_.continuing_subword_prefix.empty() ||
-        !options_.end_of_word_suffix.empty()) {
-        return false;
-    }
-    if (!unique_ids_) return false;  // words_ would miss a second spelling
-    std::string bytes;
-    words_.reserve(vocab_.size(), static_cast<std::size_t>(vocab_.id_end()) * 8);
-    for (std::int64_t id = 0; id < vocab_.id_end(); ++id) {
-        const std::string_view piece = vocab_.piece(static_cast<Token>(id));
-        bytes.clear();
-        if (!piece.empty() && from_byte_level(piece, bytes)) words_.add(bytes, id, file_);
-    }
-    for (int b = 0; b < 256; ++b) {
-        const char c = static_cast<char>(b);
-        byte_ids_[static_cast<std::size_t>(b)] = words_.find(std::string_view(&c, 1));
-    }
-    bytes_ = true;
-    return true;
 }
 
 Token Bpe::unknown() const {
@@ -123,7 +129,7 @@ void Bpe::symbols(std::string_view word, std::vector<Token>& out) const {
             symbol = edited;
         }
         at += size;
-        const Token id = vocab_.find(symbol);
+        const Token id = vocab_.find_text(symbol);
         if (id >= 0) {
             if (unk >= 0) out.push_back(unk);
             unk = -1;
@@ -148,7 +154,7 @@ void Bpe::symbols(std::string_view word, std::vector<Token>& out) const {
 }
 
 void Bpe::encode_part(std::string_view part, std::vector<Token>& out) const {
-    const Token id = bytes_ ? words_.find(part) : vocab_.find(part);
+    const Token id = vocab_.find_text(part);
     std::atomic<unsigned char>* whole = nullptr;
     if (id >= 0 && unique_ids_) {
         whole = &whole_[static_cast<std::size_t>(id)];
@@ -175,7 +181,7 @@ void Bpe::encode(std::string_view word, std::vector<Token>& out) const {
         fail(ErrorKind::usage, "a word of {} bytes is more than the tokenizer takes", word.size());
     }
     if (options_.ignore_merges) {
-        if (const Token id = bytes_ ? words_.find(word) : vocab_.find(word); id >= 0) {
+        if (const Token id = vocab_.find_text(word); id >= 0) {
             out.push_back(id);
             return;
         }

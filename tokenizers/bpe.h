@@ -9,10 +9,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "tokenizers/merge_table.h"
+#include "tokenizers/text_list.h"
 #include "tokenizers/token_model.h"
 
 namespace tinyllm {
@@ -26,17 +26,15 @@ struct BpeOptions {
     bool ignore_merges = false;
 };
 
-using MergeList = std::vector<std::pair<std::string_view, std::string_view>>;
-
 class Bpe : public TokenModel {
   public:
-    /// `merges` in order of rank. Throws Error(corrupt), naming `file`, when a merge's parts or result are
-    /// not in `vocab`.
-    Bpe(Vocab vocab, const MergeList& merges, BpeOptions options, const std::string& file);
+    /// Whether a model of these options can take raw bytes instead of GPT-2's characters for them: its
+    /// vocabulary is then to be one of bytes.
+    static bool reads_bytes(const BpeOptions& options);
 
-    /// From now on encode() takes raw bytes instead of GPT-2's characters for them. False if the options
-    /// forbid it.
-    bool read_bytes();
+    /// `merges`: left, right, left, right, ..., in order of rank. Throws Error(corrupt), naming `file`, when
+    /// a merge's parts or result are not in `vocab`.
+    Bpe(Vocab vocab, const TextList& merges, BpeOptions options, const std::string& file);
 
     void encode(std::string_view word, std::vector<Token>& out) const override;
     const Vocab& vocab() const override { return vocab_; }
@@ -46,11 +44,11 @@ class Bpe : public TokenModel {
     void symbols(std::string_view word, std::vector<Token>& out) const;
     void byte_symbols(std::string_view word, std::vector<Token>& out) const;
     Token unknown() const;
-    void find_boundary(const MergeList& merges);
+    void add_merges(const TextList& merges);
+    void find_boundary(const TextList& merges);
 
     Vocab vocab_;
-    Vocab words_;  // the vocabulary spelled in bytes; used if bytes_
-    bool bytes_ = false;
+    bool bytes_;  // of the vocabulary's texts and of encode()
     BpeOptions options_;
     std::string file_;
     MergeTable merges_;

@@ -17,7 +17,8 @@ std::string optional_string(const JsonNode& node, std::string_view key) {
     return node.has(key) ? node.string(key) : "";
 }
 
-std::unique_ptr<Bpe> build_bpe(const TokenizerSpec& spec, const JsonNode& node) {
+/// `bytes`: words come in raw bytes if the model can take them; then whether it does.
+std::unique_ptr<Bpe> build_bpe(const TokenizerSpec& spec, const JsonNode& node, bool& bytes) {
     if (!spec.has_vocab || !spec.has_merges || spec.scored) {
         fail(ErrorKind::corrupt, "{}: model: expected vocab and merges", spec.file);
     }
@@ -31,13 +32,11 @@ std::unique_ptr<Bpe> build_bpe(const TokenizerSpec& spec, const JsonNode& node) 
     options.byte_fallback = node.boolean("byte_fallback", false);
     options.ignore_merges = node.boolean("ignore_merges", false);
 
-    Vocab vocab;
-    vocab.reserve(spec.vocab.size(), spec.text.size());
-    for (const auto& entry : spec.vocab) vocab.add(spec.view(entry.text), entry.id, spec.file);
-    MergeList merges;
-    merges.reserve(spec.merges.size());
-    for (const auto& merge : spec.merges) merges.emplace_back(spec.view(merge.left), spec.view(merge.right));
-    return std::make_unique<Bpe>(std::move(vocab), merges, std::move(options), spec.file);
+    bytes = bytes && Bpe::reads_bytes(options);
+    Vocab vocab(bytes ? Vocab::Held::bytes : Vocab::Held::spellings);
+    vocab.reserve(spec.vocab.size(), spec.vocab.bytes());
+    for (std::size_t i = 0; i < spec.vocab.size(); ++i) vocab.add(spec.vocab[i], spec.id(i), spec.file);
+    return std::make_unique<Bpe>(std::move(vocab), spec.merges, std::move(options), spec.file);
 }
 
 std::unique_ptr<Unigram> build_unigram(const TokenizerSpec& spec, const JsonNode& node) {
@@ -55,9 +54,9 @@ std::unique_ptr<Unigram> build_unigram(const TokenizerSpec& spec, const JsonNode
     std::vector<UnigramPiece> pieces;
     pieces.reserve(spec.vocab.size());
     double lowest = std::numeric_limits<double>::infinity();
-    for (const auto& entry : spec.vocab) {
-        pieces.push_back({spec.view(entry.text), entry.score});
-        lowest = std::min(lowest, entry.score);
+    for (std::size_t i = 0; i < spec.vocab.size(); ++i) {
+        pieces.push_back({spec.vocab[i], spec.scores[i]});
+        lowest = std::min(lowest, spec.scores[i]);
     }
     constexpr double kUnknownPenalty = 10;
     options.unk_score = lowest - kUnknownPenalty;
@@ -91,25 +90,18 @@ std::shared_ptr<const Tokenizer> build_tokenizer(const TokenizerSpec& spec, cons
     // Older files do not name the type.
     std::string type = spec.has_merges ? "BPE" : spec.scored ? "Unigram" : "without merges";
     if (const JsonNode named = model.get("type"); !named.is_null()) type = named.string();
-    std::unique_ptr<Bpe> bpe;
-    if (type == "BPE") {
-        bpe = build_bpe(spec, model);
-    } else if (type == "Unigram") {
-        parts.model = build_unigram(spec, model);
-    } else {
-        model.unsupported("model type \"" + type + "\"");
-    }
-
+    if (type != "BPE" && type != "Unigram") model.unsupported("model type \"" + type + "\"");
     parts.normalizer = parse_normalizer(root.get("normalizer"));
     parts.pre_tokenizer = parse_pre_tokenizer(root.get("pre_tokenizer"));
+    if (type == "BPE") {
+        bool bytes = parts.pre_tokenizer && parts.pre_tokenizer->ends_in_byte_level();
+        parts.model = build_bpe(spec, model, bytes);
+        if (bytes) parts.pre_tokenizer->leave_bytes();
+    } else {
+        parts.model = build_unigram(spec, model);
+    }
     if (!extras.replaces_post_processor) parts.post_processor = PostProcessor(root.get("post_processor"));
     parts.decoder = parse_decoder(root.get("decoder"));
-    if (bpe) {
-        if (parts.pre_tokenizer && parts.pre_tokenizer->ends_in_byte_level() && bpe->read_bytes())
-            parts.pre_tokenizer->leave_bytes();
-        parts.model = std::move(bpe);
-    }
-
     parts.added.add(parse_added(root.get("added_tokens")), *parts.model, spec.file);
     parts.added.add(extras.added, *parts.model, spec.file);
     parts.added.finish(parts.normalizer.get(), spec.file);

@@ -37,17 +37,24 @@ std::string to_byte_level(std::string_view bytes) {
 }
 
 bool from_byte_level(std::string_view text, std::string& out) {
+    const auto& to_byte = tables().to_byte;
     const std::size_t before = out.size();
+    out.resize(before + text.size());
+    char* end = out.data() + before;
     for (std::size_t at = 0; at < text.size();) {
-        const Utf8Char c = next_char(text.data() + at);
-        const short byte = c.code < 0x200 ? tables().to_byte[c.code] : static_cast<short>(-1);
-        if (byte < 0) {
+        std::uint32_t code = static_cast<unsigned char>(text[at++]);
+        if (code >= 0x80) {  // U+0080 to U+01FF take two bytes; what is not UTF-8 stands for nothing either
+            const std::uint32_t more = at < text.size() ? static_cast<unsigned char>(text[at++]) : 0;
+            code =
+                code >= 0xC2 && code < 0xC8 && (more & 0xC0) == 0x80 ? (code & 0x1F) << 6 | (more & 0x3F) : 0;
+        }
+        if (to_byte[code] < 0) {
             out.resize(before);
             return false;
         }
-        out.push_back(static_cast<char>(byte));
-        at += c.size;
+        *end++ = static_cast<char>(to_byte[code]);
     }
+    out.resize(static_cast<std::size_t>(end - out.data()));
     return true;
 }
 

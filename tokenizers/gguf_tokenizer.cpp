@@ -16,9 +16,9 @@ namespace {
 using nlohmann::json;
 
 void add_vocab(const GgufTokens& tokens, TokenizerSpec& spec) {
-    spec.has_vocab = true;
+    spec.start_vocab(false);
     for (std::size_t i = 0; i < tokens.text.size(); ++i) {
-        if (tokens.type[i] != PieceType::unused) spec.add_entry(tokens.text[i], static_cast<std::int64_t>(i));
+        if (tokens.type[i] != PieceType::unused) spec.add_token(tokens.text[i], static_cast<std::int64_t>(i));
     }
 }
 
@@ -28,12 +28,14 @@ void add_merges(const GgufFile& file, TokenizerSpec& spec) {
         fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges: expected a list of strings, found none",
              file.path());
     spec.has_merges = true;
-    for (std::size_t i = 0; i < merges->size(); ++i) {
-        const std::string_view line = (*merges)[i];
+    spec.merges.clear();
+    spec.merges.reserve(merges->size() * 2, merges->bytes().size() - merges->size() * sizeof(std::uint64_t));
+    for (const std::string_view line : *merges) {
         const std::size_t space = line.size() < 2 ? std::string_view::npos : line.find(' ', 1);
         if (space == std::string_view::npos)
-            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges[{}]: expected two tokens", file.path(), i);
-        spec.merges.push_back({spec.add_text(line.substr(0, space)), spec.add_text(line.substr(space + 1))});
+            fail(ErrorKind::corrupt, "{}: tokenizer.ggml.merges[{}]: expected two tokens", file.path(),
+                 spec.merges.size() / 2);
+        spec.add_merge(line.substr(0, space), line.substr(space + 1));
     }
 }
 
@@ -127,11 +129,11 @@ void add_scored_vocab(const GgufFile& file, const GgufTokens& tokens, TokenizerS
     if (exact && exact->size() != pieces)
         fail(ErrorKind::corrupt, "{}: tinyllm.tokenizer.scores: expected {} values, found {}", file.path(),
              pieces, exact->size());
-    spec.has_vocab = spec.scored = true;
+    spec.start_vocab(true);
     for (std::size_t i = 0; i < pieces; ++i) {
-        spec.add_entry(tokens.text[i], static_cast<std::int64_t>(i));
-        spec.vocab.back().score = exact ? (*exact)[i] : static_cast<double>(read.score[i]);
-        if (std::isnan(spec.vocab.back().score))
+        const double score = exact ? (*exact)[i] : static_cast<double>(read.score[i]);
+        spec.add_scored(tokens.text[i], score);
+        if (std::isnan(score))
             fail(ErrorKind::corrupt, "{}: tinyllm.tokenizer.scores[{}]: not a number", file.path(), i);
     }
 }

@@ -164,13 +164,10 @@ void write_unigram(TokenizerSpec& spec, const Tokenizer& tokenizer, GgufWriter& 
                     tokenizer.encode("a  b", plain) == tokenizer.encode("a b", plain));
     const json unk = spec.root["model"].value("unk_id", json());
     if (unk.is_number()) writer.set_u32("tokenizer.ggml.unknown_token_id", unk.get<std::uint32_t>());
-    std::vector<double> scores;
     bool exact = true;
-    for (const auto& entry : spec.vocab) {
-        scores.push_back(entry.score);
-        exact = exact && static_cast<double>(static_cast<float>(entry.score)) == entry.score;
-    }
-    if (!exact) writer.set_f64s("tinyllm.tokenizer.scores", scores);
+    for (const double score : spec.scores)
+        exact = exact && static_cast<double>(static_cast<float>(score)) == score;
+    if (!exact) writer.set_f64s("tinyllm.tokenizer.scores", spec.scores);
     spec.root["model"]["pieces"] = spec.vocab.size();
 }
 
@@ -190,14 +187,15 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
              spec.file);
     }
     Rows rows(n_rows, bytes ? 0.0F : -1000.0F);
-    for (const auto& entry : spec.vocab) {
-        const std::string_view text = spec.view(entry.text);
+    for (std::size_t i = 0; i < spec.vocab.size(); ++i) {
+        const std::string_view text = spec.vocab[i];
+        const std::int64_t id = spec.id(i);
         const bool byte = !bytes && flag("byte_fallback") && text.size() == 6 && text.substr(0, 3) == "<0x" &&
                           text[5] == '>';
-        const bool unknown = unigram && options.value("unk_id", json()) == entry.id;
+        const bool unknown = unigram && options.value("unk_id", json()) == id;
         const PieceType type = byte ? PieceType::byte : unknown ? PieceType::unknown : PieceType::normal;
-        rows.set(entry.id, text, type, spec.file);
-        if (unigram) rows.scores[static_cast<std::size_t>(entry.id)] = static_cast<float>(entry.score);
+        rows.set(id, text, type, spec.file);
+        if (unigram) rows.scores[static_cast<std::size_t>(id)] = static_cast<float>(spec.scores[i]);
     }
     json added = spec.root.contains("added_tokens") && spec.root["added_tokens"].is_array()
                      ? spec.root["added_tokens"]
@@ -223,13 +221,11 @@ void write_spec(TokenizerSpec spec, const TokenizerExtras& extras, const HfToken
                  spec.file);
     }
     std::vector<std::string> merges;
-    merges.reserve(spec.merges.size());
+    merges.reserve(spec.merges.size() / 2);
     std::map<std::string, float> rank;  // of the first merge that makes a token
-    for (std::size_t i = 0; i < spec.merges.size(); ++i) {
-        std::string line(spec.view(spec.merges[i].left));
-        const std::string right(spec.view(spec.merges[i].right));
-        if (!bytes) rank.emplace(line + right, -static_cast<float>(i));
-        merges.push_back(line + " " + right);
+    for (std::size_t i = 0; i < spec.merges.size(); i += 2) {
+        if (!bytes) rank.emplace(spec.merges.join(i, i + 1), -static_cast<float>(i / 2));
+        merges.push_back(fmt::format("{} {}", spec.merges[i], spec.merges[i + 1]));
     }
     if (!bytes && !unigram) {
         for (std::size_t i = 0; i < rows.tokens.size(); ++i) {

@@ -13,7 +13,8 @@ GgufTokens read_gguf_tokens(const GgufFile& file) {
     if (!texts)
         fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens: expected a list of strings, found none",
              file.path());
-    tokens.text = *texts;
+    tokens.text.reserve(texts->size());
+    tokens.text.assign(texts->begin(), texts->end());
     if (tokens.text.size() > static_cast<std::size_t>(Vocab::kMaxId))
         fail(ErrorKind::corrupt, "{}: tokenizer.ggml.tokens: too many", file.path());
     for (std::size_t i = 0; i < tokens.text.size(); ++i) {

@@ -64,7 +64,8 @@ std::string read_chars_map(const GgufFile& file) {
     std::string bytes;
     if (const auto* values = file.integers("tokenizer.ggml.precompiled_charsmap")) {
         bytes.reserve(values->size());
-        for (const std::int64_t value : *values) {
+        for (std::size_t i = 0; i < values->size(); ++i) {
+            const std::int64_t value = (*values)[i];
             if (value < -128 || value > 255)
                 fail(ErrorKind::corrupt, "{}: tokenizer.ggml.precompiled_charsmap: {} is no byte",
                      file.path(), value);

@@ -35,7 +35,7 @@ void read_merges(std::string_view text, const std::string& file, TokenizerSpec& 
         if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
             fail(ErrorKind::corrupt, "{}: line {}: expected two tokens", file, number);
         }
-        spec.merges.push_back({spec.add_text(line.substr(0, space)), spec.add_text(line.substr(space + 1))});
+        spec.add_merge(line.substr(0, space), line.substr(space + 1));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "tokenizers/merge_table.h"
 
 #include <algorithm>
+#include <cassert>
 #include <functional>
 #include <queue>
 
@@ -20,28 +21,21 @@ struct Candidate {
 
 }  // namespace
 
-void MergeTable::reserve(std::size_t merges) {
-    std::size_t slots = 2;
-    while (slots < merges * 2) slots *= 2;
-    if (slots <= slots_.size()) return;
-    std::vector<Slot> old(slots);
-    old.swap(slots_);
-    mask_ = slots - 1;
-    for (const Slot& s : old) {
-        if (s.key == kFree) continue;
-        std::size_t at = mix(s.key) & mask_;
-        while (slots_[at].key != kFree) at = (at + 1) & mask_;
-        slots_[at] = s;
-    }
+MergeTable::MergeTable(std::size_t merges) {
+    merges_.reserve(merges);
+    index_.reset(merges);
 }
 
-void MergeTable::add(Token left, Token right, std::uint32_t rank, Token result) {
-    if ((used_ + 1) * 3 > slots_.size() * 2) reserve(slots_.size());  // doubles
-    const std::uint64_t key = key_of(left, right);
-    std::size_t at = mix(key) & mask_;
-    while (slots_[at].key != kFree && slots_[at].key != key) at = (at + 1) & mask_;
-    if (slots_[at].key == kFree) ++used_;
-    slots_[at] = {key, {rank, result}};
+void MergeTable::add(Token left, Token right, Token result) {
+    const auto rank = static_cast<std::uint32_t>(merges_.size());
+    assert(rank < merges_.capacity());
+    const std::uint32_t known = find(left, right).rank;
+    merges_.push_back({left, right, result});
+    if (known == kNone) {
+        index_.add(hash_of(left, right), rank);
+    } else {
+        index_.replace(hash_of(left, right), known, rank);
+    }
 }
 
 void MergeTable::merge_short(Token* ids, std::size_t& n) const {

@@ -20,9 +20,9 @@ class Pipeline::Stream : public TextStream {
 
     void push(Token token) {
         bool known = false;
-        const std::string_view text = pipeline_.spelling(token, known);
+        std::string text = pipeline_.spelling(token, known);
         if (!known || (options_.skip_special && pipeline_.parts_.added.is_special(text))) return;
-        chain_.push(std::string(text));
+        chain_.push(std::move(text));
     }
     std::string append(Token token) override {
         push(token);
@@ -97,7 +97,7 @@ std::vector<Token> Pipeline::encode(std::string_view text, EncodeOptions options
     return out;
 }
 
-std::string_view Pipeline::spelling(Token token, bool& known) const {
+std::string Pipeline::spelling(Token token, bool& known) const {
     known = true;
     if (const AddedToken* added = parts_.added.token(token)) return added->content;
     known = parts_.model->vocab().has(token);
@@ -116,7 +116,7 @@ std::unique_ptr<TextStream> Pipeline::stream(DecodeOptions options) const {
 
 std::string Pipeline::piece(Token token) const {
     bool known = false;
-    return std::string(spelling(token, known));
+    return spelling(token, known);
 }
 
 std::optional<Token> Pipeline::find(std::string_view piece) const {
@@ -131,7 +131,7 @@ std::int64_t Pipeline::vocab_size() const {
 
 bool Pipeline::is_special(Token token) const {
     bool known = false;
-    const std::string_view text = spelling(token, known);
+    const std::string text = spelling(token, known);
     return known && parts_.added.is_special(text);
 }
 

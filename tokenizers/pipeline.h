@@ -56,7 +56,7 @@ class Pipeline : public Tokenizer {
     class Stream;
     void encode_text(std::string text, bool at_start, bool parse_special, std::vector<Token>& out) const;
     void encode_words(std::string_view text, bool at_start, std::vector<Token>& out) const;
-    std::string_view spelling(Token token, bool& known) const;
+    std::string spelling(Token token, bool& known) const;
 
     PipelineParts parts_;
     bool clean_up_;

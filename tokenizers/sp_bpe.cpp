@@ -67,7 +67,7 @@ SpBpe::SpBpe(const SpPieces& pieces, const SpBpeOptions& options, const std::str
             bytes_[static_cast<std::size_t>(value & 0xFF)] = static_cast<Token>(i);
         }
     }
-    cut_at_metaspace_ = !crosses && user_defined_.empty() && matched_.find(kMetaspace) >= 0;
+    cut_at_metaspace_ = !crosses && user_defined_.empty() && matched_.find_text(kMetaspace) >= 0;
     whole_ = std::make_unique<std::atomic<unsigned char>[]>(pieces.size() + 1);
 }
 
@@ -77,14 +77,14 @@ void SpBpe::offer(Work& work, std::uint32_t left, std::uint32_t right) const {
     const Symbol& b = work.symbols[right];
     if (a.frozen || b.frozen) return;
     const std::string_view both(a.text.data(), a.text.size() + b.text.size());
-    const Token id = matched_.find(both);
+    const Token id = matched_.find_text(both);
     if (id < 0) return;
     work.queue.push({score_[static_cast<std::size_t>(id)], left, right, both.size()});
     if (unused_[static_cast<std::size_t>(id)]) work.parts[both] = {a.text, b.text};
 }
 
 void SpBpe::put(const Work& work, std::string_view text, std::vector<Token>& out) const {
-    const Token id = matched_.find(text);
+    const Token id = matched_.find_text(text);
     if (id >= 0 && unused_[static_cast<std::size_t>(id)]) {
         const auto it = work.parts.find(text);
         if (it != work.parts.end()) {
@@ -112,7 +112,7 @@ void SpBpe::put(const Work& work, std::string_view text, std::vector<Token>& out
 }
 
 void SpBpe::encode_part(std::string_view part, std::vector<Token>& out) const {
-    const Token id = matched_.find(part);
+    const Token id = matched_.find_text(part);
     std::atomic<unsigned char>* whole = id >= 0 ? &whole_[static_cast<std::size_t>(id)] : nullptr;
     if (whole && whole->load(std::memory_order_relaxed) == kWhole) {
         out.push_back(id);

@@ -36,17 +36,13 @@ TokenizerSpec read_spiece(std::string_view bytes, const std::string& path, const
     check_sentencepiece_type(model, 1, path);
     TokenizerSpec spec;
     spec.file = path;
-    spec.has_vocab = spec.scored = true;
-    const auto add = [&spec](std::string_view text, double score) {
-        spec.add_entry(text, static_cast<std::int64_t>(spec.vocab.size()));
-        spec.vocab.back().score = score;
-    };
+    spec.start_vocab(true);
     json added = json::array();
     std::int64_t eos = -1;
     for (std::size_t i = 0; i < model.pieces.size(); ++i) {
         const std::string& text = model.pieces.text[i];
         if (!is_valid_utf8(text)) fail(ErrorKind::corrupt, "{}: piece {} is not UTF-8", path, i);
-        add(text, static_cast<double>(model.pieces.score[i]));
+        spec.add_scored(text, static_cast<double>(model.pieces.score[i]));
         if (text == "</s>") eos = static_cast<std::int64_t>(i);
         const PieceType type = model.pieces.type[i];
         if (type == PieceType::control || type == PieceType::user_defined) {
@@ -57,7 +53,8 @@ TokenizerSpec read_spiece(std::string_view bytes, const std::string& path, const
         }
     }
     if (eos < 0) fail(ErrorKind::corrupt, "{}: no piece </s>, which ends every text of T5", path);
-    for (std::int64_t i = files.extra_ids() - 1; i >= 0; --i) add("<extra_id_" + std::to_string(i) + ">", 0);
+    for (std::int64_t i = files.extra_ids() - 1; i >= 0; --i)
+        spec.add_scored("<extra_id_" + std::to_string(i) + ">", 0);
     spec.root = {{"added_tokens", added},
                  {"normalizer", normalizer_of(model)},
                  {"pre_tokenizer", metaspace(files)},

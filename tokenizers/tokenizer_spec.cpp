@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <numeric>
 
 #include "engine/fail.h"
 
@@ -60,7 +61,7 @@ class Reader {
     bool number_float(json::number_float_t value, const std::string& text) {
         if (list_ == List::none) return scalar(json(value));
         if (list_ == List::scored && depth_ == 2 && part_ == 1) {
-            spec_.vocab.back().score = read_score(text);
+            spec_.scores.back() = read_score(text);
             ++part_;
             return true;
         }
@@ -70,13 +71,15 @@ class Reader {
         if (list_ == List::none) return scalar(json(std::move(value)));
         if (list_ == List::merges && depth_ == 1) return merge(value);
         if (list_ == List::merges && depth_ == 2 && part_ < 2) {
-            if (part_ == 0) spec_.merges.emplace_back();
-            (part_ == 0 ? spec_.merges.back().left : spec_.merges.back().right) = spec_.add_text(value);
-            ++part_;
+            if (part_++ == 0) {
+                left_ = std::move(value);
+            } else {
+                spec_.add_merge(left_, value);
+            }
             return true;
         }
         if (list_ == List::scored && depth_ == 2 && part_ == 0) {
-            spec_.add_entry(value, static_cast<std::int64_t>(spec_.vocab.size()));
+            spec_.add_scored(value, 0);
             ++part_;
             return true;
         }
@@ -139,9 +142,7 @@ class Reader {
             spec_.has_merges = true;
             spec_.merges.clear();
         } else {
-            spec_.has_vocab = true;
-            spec_.vocab.clear();
-            spec_.scored = list == List::scored;
+            spec_.start_vocab(list == List::scored);
         }
     }
     bool wrong(std::string_view what) {
@@ -152,11 +153,11 @@ class Reader {
     bool number(std::int64_t value, double as_double, json&& node) {
         if (list_ == List::none) return scalar(std::move(node));
         if (list_ == List::vocab) {
-            spec_.add_entry(key_, value);
+            spec_.add_token(key_, value);
             return true;
         }
         if (list_ == List::scored && depth_ == 2 && part_ == 1) {
-            spec_.vocab.back().score = as_double;
+            spec_.scores.back() = as_double;
             ++part_;
             return true;
         }
@@ -167,13 +168,12 @@ class Reader {
         if (line.rfind("#version", 0) == 0) return true;
         const std::size_t space = line.find(' ');
         if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
-            error_ =
-                fmt::format("model.merges[{}]: expected two tokens, found \"{}\"", spec_.merges.size(), line);
+            error_ = fmt::format("model.merges[{}]: expected two tokens, found \"{}\"",
+                                 spec_.merges.size() / 2, line);
             return false;
         }
         const std::string_view both(line);
-        spec_.merges.push_back(
-            {spec_.add_text(both.substr(0, space)), spec_.add_text(both.substr(space + 1))});
+        spec_.add_merge(both.substr(0, space), both.substr(space + 1));
         return true;
     }
 
@@ -213,19 +213,50 @@ class Reader {
 
     TokenizerSpec& spec_;
     std::vector<json*> stack_;
-    std::string key_;
+    std::string key_, left_;
     bool model_ = false;  // the object at depth 2 is "model"
     List list_ = List::none;
     int depth_ = 0, part_ = 0;
     std::string error_;
 };
 
+void must_fit(bool added, const std::string& file) {
+    if (!added) fail(ErrorKind::corrupt, "{}: more than 4 GiB of tokens", file);
+}
+
 }  // namespace
+
+void TokenizerSpec::start_vocab(bool with_scores) {
+    has_vocab = true;
+    scored = with_scores;
+    vocab.clear();
+    ids.clear();
+    scores.clear();
+}
+
+void TokenizerSpec::add_token(std::string_view piece, std::int64_t id) {
+    if (ids.empty() && id != static_cast<std::int64_t>(vocab.size())) {
+        ids.resize(vocab.size());
+        std::iota(ids.begin(), ids.end(), 0);
+        ids.push_back(id);
+    } else if (!ids.empty()) {
+        ids.push_back(id);
+    }
+    must_fit(vocab.add(piece), file);
+}
+
+void TokenizerSpec::add_scored(std::string_view piece, double score) {
+    must_fit(vocab.add(piece), file);
+    scores.push_back(score);
+}
+
+void TokenizerSpec::add_merge(std::string_view left, std::string_view right) {
+    must_fit(merges.add(left) && merges.add(right), file);
+}
 
 TokenizerSpec parse_tokenizer_json(std::string_view text, const std::string& file) {
     TokenizerSpec spec;
     spec.file = file;
-    spec.text.reserve(text.size() / 2);
     Reader reader(spec);
     const bool ok = json::sax_parse(text.begin(), text.end(), &reader);
     if (!ok)
@@ -238,16 +269,17 @@ TokenizerSpec parse_tokenizer_json(std::string_view text, const std::string& fil
 std::string write_tokenizer_json(const TokenizerSpec& spec) {
     json root = spec.root;
     json vocab = spec.scored ? json::array() : json::object();
-    for (const auto& entry : spec.vocab) {
+    for (std::size_t i = 0; i < spec.vocab.size(); ++i) {
+        std::string text(spec.vocab[i]);
         if (spec.scored) {
-            vocab.push_back({std::string(spec.view(entry.text)), entry.score});
+            vocab.push_back({std::move(text), spec.scores[i]});
         } else {
-            vocab[std::string(spec.view(entry.text))] = entry.id;
+            vocab[std::move(text)] = spec.id(i);
         }
     }
     json merges = json::array();
-    for (const auto& merge : spec.merges) {
-        merges.push_back({std::string(spec.view(merge.left)), std::string(spec.view(merge.right))});
+    for (std::size_t i = 0; i < spec.merges.size(); i += 2) {
+        merges.push_back({std::string(spec.merges[i]), std::string(spec.merges[i + 1])});
     }
     root["model"]["vocab"] = std::move(vocab);
     if (spec.has_merges) root["model"]["merges"] = std::move(merges);

@@ -8,39 +8,28 @@
 #include <string_view>
 #include <vector>
 
-#include "tokenizers/bpe.h"
+#include "tokenizers/text_list.h"
 
 namespace tinyllm {
 
 struct TokenizerSpec {
-    struct Text {
-        std::uint64_t offset = 0;
-        std::uint32_t size = 0;
-    };
-    struct Entry {
-        Text text;
-        std::int64_t id = 0;
-        double score = 0;  // of Unigram pieces
-    };
-    struct Merge {
-        Text left, right;
-    };
-
     std::string file;     // for messages
     nlohmann::json root;  // without model.vocab and model.merges
-    std::string text;     // what the Texts refer to
-    std::vector<Entry> vocab;
-    std::vector<Merge> merges;
-    bool scored = false;  // the vocabulary is a list of (piece, score), as Unigram has it
+    TextList vocab;
+    std::vector<std::int64_t> ids;  // of vocab; empty if they count from 0
+    std::vector<double> scores;     // of vocab, if scored
+    TextList merges;                // left, right, left, right, ...
+    bool scored = false;            // the vocabulary is a list of (piece, score), as Unigram has it
     bool has_vocab = false, has_merges = false;
 
-    std::string_view view(Text t) const { return std::string_view(text).substr(t.offset, t.size); }
-    Text add_text(std::string_view s) {
-        const Text t{text.size(), static_cast<std::uint32_t>(s.size())};
-        text += s;
-        return t;
-    }
-    void add_entry(std::string_view piece, std::int64_t id) { vocab.push_back({add_text(piece), id, 0}); }
+    std::int64_t id(std::size_t i) const { return ids.empty() ? static_cast<std::int64_t>(i) : ids[i]; }
+    /// Drops the vocabulary there was.
+    void start_vocab(bool with_scores);
+    /// All three throw Error(corrupt) when the texts become too many to count. The first is of a vocabulary
+    /// without scores, the second of one with them.
+    void add_token(std::string_view piece, std::int64_t id);
+    void add_scored(std::string_view piece, double score);
+    void add_merge(std::string_view left, std::string_view right);
 };
 
 /// Throws Error(corrupt) naming `file` and the byte.

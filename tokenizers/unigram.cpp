@@ -73,7 +73,7 @@ std::uint32_t Unigram::advance(std::string_view word, std::size_t at, Step* step
 
 void Unigram::emit_unknown(std::string_view run, std::vector<Token>& out) const {
     if (options_.look_up_unknown) {
-        if (const Token id = vocab_.find(run); id >= 0) {
+        if (const Token id = vocab_.find_text(run); id >= 0) {
             out.push_back(id);
             return;
         }

@@ -1,79 +1,120 @@
 #include "tokenizers/vocab.h"
 
-#include <limits>
+#include <numeric>
 
 #include "engine/fail.h"
+#include "tokenizers/byte_level.h"
 #include "tokenizers/hashing.h"
 
 namespace tinyllm {
 
+std::uint64_t Vocab::hash_of(std::string_view text, std::uint32_t spelled) {
+    const std::uint64_t hash = hash_bytes(text);
+    return spelled ? ~hash : hash;
+}
+
 void Vocab::reserve(std::size_t entries, std::size_t bytes) {
-    entries_.reserve(entries);
+    begins_.reserve(entries + 1);
     text_.reserve(bytes);
-    std::size_t slots = 64;
-    while (slots < entries * 2) slots *= 2;
-    if (slots > slots_.size()) grow(slots);
+    if (index_.too_small(entries)) grow(entries);
 }
 
-void Vocab::grow(std::size_t slots) {
-    slots_.assign(slots, 0);
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-        std::size_t at = entries_[i].hash & (slots - 1);
-        while (slots_[at]) at = (at + 1) & (slots - 1);
-        slots_[at] = static_cast<std::uint32_t>(i + 1);
-    }
+void Vocab::grow(std::size_t entries) {
+    index_.reset(entries);
+    for (std::uint32_t e = 0; e < this->entries(); ++e)
+        index_.add(hash_of(text_of(e), begins_[e] & kSpelled), e);
 }
 
-void Vocab::add(std::string_view text, std::int64_t id, const std::string& file, bool keep_earlier) {
+void Vocab::list_ids() {
+    ids_.resize(entries());
+    by_id_.resize(entries());
+    std::iota(ids_.begin(), ids_.end(), 0);
+    std::iota(by_id_.begin(), by_id_.end(), 0U);
+}
+
+void Vocab::add(std::string_view spelling, std::int64_t id, const std::string& file, bool keep_earlier) {
     if (id < 0 || id > kMaxId) {
         fail(ErrorKind::corrupt, "{}: vocabulary: expected ids from 0 to {}, found {} for \"{}\"", file,
-             kMaxId, id, text);
+             kMaxId, id, spelling);
     }
-    if (text_.size() + text.size() > std::numeric_limits<std::uint32_t>::max()) {
-        fail(ErrorKind::corrupt, "{}: vocabulary: more than 4 GiB of text", file);
-    }
-    if ((entries_.size() + 1) * 2 > slots_.size()) grow(slots_.empty() ? 64 : slots_.size() * 2);
-    if (static_cast<std::size_t>(id) >= by_id_.size()) by_id_.resize(static_cast<std::size_t>(id) + 1, 0);
+    constexpr std::size_t kMostEntries = std::size_t{1} << 30;
+    const std::size_t begin = text_.size();
+    if (spelling.size() >= kSpelled - begin || entries() >= kMostEntries)
+        fail(ErrorKind::corrupt, "{}: vocabulary: more than 2 GiB of text", file);
+    if (index_.too_small(entries() + 1)) grow((entries() + 1) * 2);
 
-    const auto hash = static_cast<std::uint32_t>(hash_bytes(text));
-    std::size_t at = hash & (slots_.size() - 1);
-    for (; slots_[at]; at = (at + 1) & (slots_.size() - 1)) {
-        Entry& e = entries_[slots_[at] - 1];
-        if (e.hash == hash && spelling(e) == text) {
-            if (keep_earlier) {
-                ++count_;
-            } else if (by_id_[static_cast<std::size_t>(e.id)] == slots_[at]) {
-                by_id_[static_cast<std::size_t>(e.id)] = 0;
-            }
-            e.id = static_cast<Token>(id);
-            by_id_[static_cast<std::size_t>(id)] = slots_[at];
-            return;
+    std::uint32_t spelled = 0;
+    if (!to_text(spelling, text_)) {
+        text_ += spelling;
+        spelled = kSpelled;
+    }
+    const std::string_view text = std::string_view(text_).substr(begin);
+    const std::uint64_t hash = hash_of(text, spelled);
+    const std::uint32_t known = find_entry(hash, text, spelled);
+    const bool fresh = known == FlatIndex::kNone;
+    const auto entry = fresh ? static_cast<std::uint32_t>(entries()) : known;
+    const auto at = static_cast<std::size_t>(id);
+    if (ids_.empty() && (!fresh || at != entry)) list_ids();
+    const bool listed = !ids_.empty() || (at != entry);
+    if (listed && at >= by_id_.size()) by_id_.resize(at + 1, FlatIndex::kNone);
+
+    if (fresh) {
+        index_.add(hash, entry);
+        begins_.back() |= spelled;
+        begins_.push_back(static_cast<std::uint32_t>(text_.size()));
+        if (listed) ids_.push_back(static_cast<Token>(id));
+        ++count_;
+    } else {
+        text_.resize(begin);
+        const auto before = static_cast<std::size_t>(ids_[entry]);
+        if (keep_earlier) {
+            ++count_;
+        } else if (by_id_[before] == entry) {
+            by_id_[before] = FlatIndex::kNone;
         }
+        ids_[entry] = static_cast<Token>(id);
     }
-    entries_.push_back({static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(text.size()),
-                        static_cast<Token>(id), hash});
-    text_.append(text);
-    slots_[at] = static_cast<std::uint32_t>(entries_.size());
-    by_id_[static_cast<std::size_t>(id)] = slots_[at];
-    ++count_;
+    if (listed) by_id_[at] = entry;
 }
 
-Token Vocab::find(std::string_view text) const {
-    if (slots_.empty()) return -1;
-    const auto hash = static_cast<std::uint32_t>(hash_bytes(text));
-    for (std::size_t at = hash & (slots_.size() - 1); slots_[at]; at = (at + 1) & (slots_.size() - 1)) {
-        const Entry& e = entries_[slots_[at] - 1];
-        if (e.hash == hash && spelling(e) == text) return e.id;
-    }
-    return -1;
+std::uint32_t Vocab::find_entry(std::uint64_t hash, std::string_view text, std::uint32_t spelled) const {
+    return index_.find(
+        hash, [&](std::uint32_t e) { return (begins_[e] & kSpelled) == spelled && text_of(e) == text; });
 }
 
-bool Vocab::has(Token id) const {
-    return id >= 0 && static_cast<std::size_t>(id) < by_id_.size() && by_id_[static_cast<std::size_t>(id)];
+std::uint32_t Vocab::entry_of(Token id) const {
+    if (id < 0 || id >= id_end()) return FlatIndex::kNone;
+    return ids_.empty() ? static_cast<std::uint32_t>(id) : by_id_[static_cast<std::size_t>(id)];
 }
 
-std::string_view Vocab::piece(Token id) const {
-    return has(id) ? spelling(entries_[by_id_[static_cast<std::size_t>(id)] - 1]) : std::string_view();
+Token Vocab::find_text(std::string_view text) const {
+    return id_of(find_entry(hash_of(text, 0), text, 0));
+}
+
+bool Vocab::to_text(std::string_view spelling, std::string& text) const {
+    if (held_ == Held::bytes) return from_byte_level(spelling, text);
+    text += spelling;
+    return true;
+}
+
+bool Vocab::is_text(Token id, std::string_view text) const {
+    const std::uint32_t entry = entry_of(id);
+    return entry != FlatIndex::kNone && id_of(entry) == id && !(begins_[entry] & kSpelled) &&
+           text_of(entry) == text;
+}
+
+Token Vocab::find(std::string_view spelling) const {
+    if (held_ == Held::spellings) return find_text(spelling);
+    std::string bytes;
+    if (from_byte_level(spelling, bytes)) return find_text(bytes);
+    return id_of(find_entry(hash_of(spelling, kSpelled), spelling, kSpelled));
+}
+
+std::string Vocab::piece(Token id) const {
+    const std::uint32_t entry = entry_of(id);
+    if (entry == FlatIndex::kNone) return "";
+    const std::string_view text = text_of(entry);
+    return held_ == Held::bytes && !(begins_[entry] & kSpelled) ? to_byte_level(text) : std::string(text);
 }
 
 }  // namespace tinyllm

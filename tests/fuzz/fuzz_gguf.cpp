@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const auto& [key, value] : file.metadata()) {
             sum = sum + touch(file.encoded(key));
             if (const auto* array = std::get_if<GgufArray>(&value)) {
-                if (const auto* strings = std::get_if<std::vector<std::string_view>>(array)) {
+                if (const auto* strings = std::get_if<GgufStrings>(array)) {
                     for (const std::string_view text : *strings) sum = sum + touch(text);
                 }
             }

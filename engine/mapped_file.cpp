@@ -73,6 +73,10 @@ void MappedFile::will_need(std::span<const std::byte> part) const {
     ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 
+void MappedFile::large_pages() const {
+    if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_HUGEPAGE);
+}
+
 void MappedFile::release(std::span<const std::byte> part) const {
     // A fault maps a window of pages around its own. Without the whole window, what ends within one would
     // come back with the first page of what follows, and stay.

@@ -20,6 +20,9 @@ class MappedFile {
 
     /// Tells the kernel that these bytes will be read soon, front to back.
     void will_need(std::span<const std::byte> part) const;
+    /// Asks for large pages: the file is read in pieces of that size, where its file system can, and mapped
+    /// so.
+    void large_pages() const;
     /// Drops the pages of `part`, and neighbours that the kernel maps along with them, from this process;
     /// they read back from the file if touched again. What is not of this file is left alone.
     void release(std::span<const std::byte> part) const;

@@ -71,6 +71,36 @@ void write_fully(int fd, const void* data, std::size_t n) {
     }
 }
 
+/// Writes whole large pages, each in one piece and at its place: a file system that can then keeps them as
+/// such in its cache, and maps them without a page table's last level.
+class LargeWriter {
+  public:
+    explicit LargeWriter(int fd) : fd_(fd), held_(kLarge) {}
+    void add(const void* data, std::size_t n) {
+        const auto* at = static_cast<const std::byte*>(data);
+        const std::size_t missing = std::min(n, (kLarge - used_) % kLarge);
+        hold(at, missing);
+        if (used_ == kLarge) flush();
+        const std::size_t whole = used_ ? 0 : (n - missing) / kLarge * kLarge;
+        write_fully(fd_, at + missing, whole);
+        hold(at + missing + whole, n - missing - whole);
+    }
+    void flush() {
+        write_fully(fd_, held_.data(), used_);
+        used_ = 0;
+    }
+
+  private:
+    static constexpr std::size_t kLarge = std::size_t{2} << 20;
+    void hold(const std::byte* data, std::size_t n) {
+        std::copy_n(data, n, held_.data() + used_);
+        used_ += n;
+    }
+    int fd_;
+    std::vector<std::byte> held_;
+    std::size_t used_ = 0;
+};
+
 /// Whether `fd` is still the file of that name: another process may have finished and renamed it.
 bool is_named(int fd, const std::string& path) {
     struct stat here = {}, there = {};
@@ -106,6 +136,7 @@ void PackedCache::open() {
     try {
         auto map = std::make_shared<const MappedFile>(path_);
         entries_ = read_packed_directory(map->bytes(), identity_, strip_bytes_of(backend_));
+        map->large_pages();
         map_ = std::move(map);
     } catch (const Error& error) {
         warnings_.push_back(fmt::format("{}: not used as packed weights: {}", path_, error.what()));
@@ -174,12 +205,14 @@ void PackedCache::write(int fd) {
     if (::fstatvfs(fd, &disk) == 0 && total / std::max<std::size_t>(disk.f_frsize, 1) >= disk.f_bavail)
         cannot_keep(ENOSPC);
     if (::ftruncate(fd, 0) != 0) cannot_keep(errno);
-    write_fully(fd, directory.data(), directory.size());
+    LargeWriter out(fd);
+    out.add(directory.data(), directory.size());
     static constexpr char kZeros[64] = {};
     for (const Kept& kept : kept_) {
-        write_fully(fd, kept.data, kept.bytes);
-        write_fully(fd, kZeros, (64 - kept.bytes % 64) % 64);
+        out.add(kept.data, kept.bytes);
+        out.add(kZeros, (64 - kept.bytes % 64) % 64);
     }
+    out.flush();
     // Before it gets its name: a power cut must not leave a file of the right length that holds zeros.
     if (::fsync(fd) != 0) cannot_keep(errno);
 }

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/model_source.h"
 #include "engine/packed_directory.h"
 #include "files/support.h"
 #include "tinyllm/model.h"
@@ -212,6 +213,28 @@ TEST(PackedDirectory, RefusesWhatItsChecksumDoesNotTell) {
           [](DType, std::int64_t rows, std::int64_t cols) {
               return static_cast<std::size_t>(4000 * rows * cols);
           });
+}
+
+TEST_F(PackedCacheTest, WeightsOfAnySizeKeepTheirPlaces) {
+    const ModelSource source = open_model_source(model_);
+    const auto backend = make_cpu_backend(BackendOptions());
+    constexpr std::size_t kLargePage = (std::size_t{2} << 20) / sizeof(float);
+    std::vector<std::vector<float>> values;
+    for (const std::size_t n : {std::size_t{3}, kLargePage, kLargePage - 1, 2 * kLargePage + 5,
+                                std::size_t{1}, 5 * kLargePage, kLargePage / 2}) {
+        values.emplace_back(n);
+        for (std::size_t i = 0; i < n; ++i) values.back()[i] = static_cast<float>(i * values.size() % 8191);
+    }
+    PackedCache written(cache_, *source.tensors, {}, *backend);
+    for (std::size_t i = 0; i < values.size(); ++i) written.keep(Fingerprint().add(i), values[i]);
+    written.save();
+    PackedCache mapped(cache_, *source.tensors, {}, *backend);
+    EXPECT_TRUE(mapped.warnings().empty());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const float* found = mapped.vector(Fingerprint().add(i), std::ssize(values[i]));
+        ASSERT_NE(found, nullptr) << i;
+        EXPECT_TRUE(std::equal(values[i].begin(), values[i].end(), found)) << i;
+    }
 }
 
 TEST_F(PackedCacheTest, WritersTakeTurns) {

@@ -87,7 +87,8 @@ void attend(benchmark::State& state, Backend& backend, std::int32_t heads, std::
                         .scale = 0.125f,
                         .kv = kv,
                         .segments = {&segment, 1},
-                        .out = out.data()});
+                        .out = out.data(),
+                        .phase = n == 1 ? Phase::decode : Phase::prompt});
         benchmark::DoNotOptimize(out.data());
     }
     const double positions = n * (depth + (n + 1) / 2.0);

@@ -14,7 +14,7 @@ namespace {
 
 // Positions of one part of a row's context; fixed, so that the order of additions does not depend on the
 // number of threads.
-constexpr std::int32_t kPartPositions = 2 * kKvBlock;
+constexpr std::int32_t kPartPositions = kRowPositions;
 
 // Queries (rows times heads of a group) that share one conversion of a block's keys and values.
 constexpr std::int32_t kColumns = 192;
@@ -57,60 +57,57 @@ struct CpuBackend::RowAttention {
     float* out;               // (group, ld), then top (group), sum (group)
 };
 
-void CpuBackend::attend_row_part(const AttendArgs& args, const RowAttention& task, PerThread& thread) const {
+void CpuBackend::attend_row_part(const AttendArgs& args, const RowAttention& task, const RowAttention* next,
+                                 PerThread& thread) const {
     const KvLayer& kv = args.kv;
     const std::int64_t ld = padded(kv.head_dim, table_.lanes);
     const std::int32_t group = args.n_heads / kv.n_kv_heads;
-    auto* scratch =
-        thread.attention.get<float>(static_cast<std::size_t>(attend_scratch(ld) + group * (ld + kKvBlock)));
-    float* q = scratch + attend_scratch(ld) + group * kKvBlock;
-    float* top = task.out + group * ld;
+    const std::int64_t scratch_floats = attend_row_scratch(ld, group);
+    auto* scratch = thread.attention.get<float>(static_cast<std::size_t>(scratch_floats + group * ld));
+    float* q = scratch + scratch_floats;
     const float* from = args.q + (std::int64_t{task.row} * args.n_heads + task.kv_head * group) * kv.head_dim;
     for (std::int32_t h = 0; h < group; ++h) {
         for (std::int64_t d = 0; d < ld; ++d)
             q[h * ld + d] = d < kv.head_dim ? from[h * kv.head_dim + d] * args.scale : 0;
-        top[h] = -std::numeric_limits<float>::infinity();
-        top[group + h] = 0;
     }
     std::fill_n(task.out, group * ld, 0.0f);
-    std::vector<std::int32_t> bounds(static_cast<std::size_t>(3 * group));
-    const std::int32_t position = task.segment->start + task.row - task.segment->first_row;
-    for (std::int32_t p = task.begin; p < task.end;) {
-        const std::int32_t block_begin = p / kKvBlock * kKvBlock;
-        const std::int32_t stop = std::min(task.end, block_begin + kKvBlock);
-        for (std::int32_t h = 0; h < group; ++h) {
-            bounds[static_cast<std::size_t>(h)] = p - block_begin;
-            bounds[static_cast<std::size_t>(group + h)] = stop - block_begin;
-            bounds[static_cast<std::size_t>(2 * group + h)] = position - block_begin;
-        }
-        const AttendTile tile{
-            .head_dim = kv.head_dim,
-            .n_positions = stop - block_begin,
-            .columns = group,
-            .k_type = static_cast<int>(kv.k_type),
-            .v_type = static_cast<int>(kv.v_type),
-            .k = reinterpret_cast<const std::uint8_t*>(
-                cache_row(kv.k_blocks, kv.k_type, kv, *task.segment, block_begin, task.kv_head)),
-            .v = reinterpret_cast<const std::uint8_t*>(
-                cache_row(kv.v_blocks, kv.v_type, kv, *task.segment, block_begin, task.kv_head)),
-            .q = q,
-            .q_pairs = nullptr,
-            .first = bounds.data(),
-            .last = bounds.data() + group,
-            .alibi = args.alibi ? args.alibi + task.kv_head * group : nullptr,
-            .relative = relative_of(args, task.kv_head),
-            .group = group,
-            .span = args.relative.span,
-            .origin = bounds.data() + 2 * group,
-            .out = task.out,
-            .ld = ld,
-            .top = top,
-            .sum = top + group,
-            .scratch = scratch,
-        };
-        table_.attend_step_row(&tile);
-        p = stop;
+    constexpr std::int32_t kBlocks = kPartPositions / kKvBlock;
+    const std::uint8_t *k[kBlocks] = {}, *v[kBlocks] = {}, *k_next[kBlocks] = {};
+    const auto block_of = [&](std::byte* const* blocks, DType type, const RowAttention& t, std::int32_t b) {
+        const std::int32_t position = t.begin / kPartPositions * kPartPositions + b * kKvBlock;
+        if (position >= t.end || position + kKvBlock <= t.begin)
+            return static_cast<const std::uint8_t*>(nullptr);
+        return reinterpret_cast<const std::uint8_t*>(
+            cache_row(blocks, type, kv, *t.segment, position, t.kv_head));
+    };
+    for (std::int32_t b = 0; b < kBlocks; ++b) {
+        k[b] = block_of(kv.k_blocks, kv.k_type, task, b);
+        v[b] = block_of(kv.v_blocks, kv.v_type, task, b);
+        if (next) k_next[b] = block_of(kv.k_blocks, kv.k_type, *next, b);
     }
+    const std::int32_t base = task.begin / kPartPositions * kPartPositions;
+    const AttendRow row{
+        .head_dim = kv.head_dim,
+        .columns = group,
+        .k_type = static_cast<int>(kv.k_type),
+        .v_type = static_cast<int>(kv.v_type),
+        .k = k,
+        .v = v,
+        .k_next = k_next,
+        .q = q,
+        .first = task.begin - base,
+        .last = task.end - base,
+        .origin = task.segment->start + task.row - task.segment->first_row - base,
+        .alibi = args.alibi ? args.alibi + task.kv_head * group : nullptr,
+        .relative = relative_of(args, task.kv_head),
+        .span = args.relative.span,
+        .out = task.out,
+        .ld = ld,
+        .top = task.out + group * ld,
+        .sum = task.out + group * (ld + 1),
+        .scratch = scratch,
+    };
+    table_.attend_row(&row);
 }
 
 void CpuBackend::attend_rows(const AttendArgs& args, std::span<const Segment> segments) {
@@ -162,7 +159,8 @@ void CpuBackend::attend_rows(const AttendArgs& args, std::span<const Segment> se
     };
     pool_.run(static_cast<int>(tasks.size()), [&](int t, int thread) {
         const auto index = static_cast<std::size_t>(t);
-        attend_row_part(args, tasks[index], per_thread_[static_cast<std::size_t>(thread)]);
+        const RowAttention* next = index + 1 < tasks.size() ? &tasks[index + 1] : nullptr;
+        attend_row_part(args, tasks[index], next, per_thread_[static_cast<std::size_t>(thread)]);
         const auto f = static_cast<std::size_t>(owner[index]);
         const auto parts = static_cast<std::int32_t>(first_task[f + 1] - first_task[f]);
         if (finished[f].fetch_add(1, std::memory_order_acq_rel) + 1 == parts)
@@ -177,51 +175,56 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
     const std::int32_t columns = n_rows * group;
     const std::int64_t ld = padded(kv.head_dim, table_.lanes);
     const bool by_pairs = precision_ == Precision::fast && table_.pairs && table_.pairs->attend_step;
-    const std::vector<Tile> tiles = tiles_of(by_pairs ? table_.pairs->tiles : table_.tiles, columns);
-    const std::int64_t all_columns = tiles.back().first_row + tiles.back().width;
+    std::vector<Tile> tiles;
+    if (by_pairs) tiles = tiles_of(table_.pairs->tiles, columns);
+    const std::int64_t all_columns = std::max<std::int64_t>(
+        padded(columns, table_.lanes), by_pairs ? tiles.back().first_row + tiles.back().width : 0);
     const std::int64_t step_floats = std::max(attend_scratch(ld), attend_pairs_scratch(ld));
     const std::int64_t q_width =
         by_pairs ? pair_cols(kv.head_dim) : kv.head_dim;  // two parts of half a float
-    const std::int64_t floats =
-        step_floats + all_columns * (kv.head_dim + q_width) + columns * ld + 3 * columns;
-    float* scratch = thread.attention.get<float>(static_cast<std::size_t>(floats + 3 * columns));
+    const std::int64_t floats = step_floats + all_columns * (kv.head_dim + q_width + ld + 7);
+    float* scratch = thread.attention.get<float>(static_cast<std::size_t>(floats));
     float* rows = scratch + step_floats;          // (columns, head_dim)
-    float* q = rows + all_columns * kv.head_dim;  // tiles
+    float* q = rows + all_columns * kv.head_dim;  // tiles or panels
     float* out = q + all_columns * q_width;       // (columns, ld)
-    float* top = out + columns * ld;
-    float* sum = top + columns;
-    float* slopes = sum + columns;
-    auto* bounds = reinterpret_cast<std::int32_t*>(slopes + columns);  // first, last, origin
+    float* top = out + all_columns * ld;
+    float* sum = top + all_columns;
+    float* slopes = sum + all_columns;
+    auto* first = reinterpret_cast<std::int32_t*>(slopes + all_columns);
+    auto* last = first + all_columns;
+    auto* origin = last + all_columns;
+    auto* positions = origin + all_columns;
+    const std::int32_t start = segment.start + first_row;
+    const float scale = by_pairs ? args.scale : args.scale * kLog2E;
     for (std::int32_t c = 0; c < columns; ++c) {
         const std::int32_t head = kv_head * group + c % group;
         const float* from =
             args.q +
             (std::int64_t{segment.first_row + first_row + c / group} * args.n_heads + head) * kv.head_dim;
-        for (std::int32_t d = 0; d < kv.head_dim; ++d) rows[c * kv.head_dim + d] = from[d] * args.scale;
-        top[c] = -std::numeric_limits<float>::infinity();
-        sum[c] = 0;
+        for (std::int32_t d = 0; d < kv.head_dim; ++d) rows[c * kv.head_dim + d] = from[d] * scale;
+        positions[c] = start + c / group;
         if (args.alibi) slopes[c] = args.alibi[head];
     }
-    std::fill_n(out, columns * ld, 0.0f);
+    std::fill_n(top, all_columns, -std::numeric_limits<float>::infinity());
+    std::fill_n(sum, all_columns, 0.0f);
+    std::fill_n(first, 2 * all_columns, 0);  // first and last
+    std::fill_n(out, all_columns * ld, 0.0f);
     for (const Tile& tile : tiles) {
-        const float* from = rows + tile.first_row * kv.head_dim;
-        float* to = q + tile.first_row * q_width;
-        if (by_pairs) {
-            table_.pairs->fill(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, kAttendTerms,
-                               reinterpret_cast<std::uint16_t*>(to));
-        } else {
-            table_.fill_tile(from, kv.head_dim, tile.rows, tile.width, kv.head_dim, to);
-        }
+        table_.pairs->fill(rows + tile.first_row * kv.head_dim, kv.head_dim, tile.rows, tile.width,
+                           kv.head_dim, kAttendTerms,
+                           reinterpret_cast<std::uint16_t*>(q + tile.first_row * q_width));
     }
-    const std::int32_t start = segment.start + first_row;
+    for (std::int32_t c = 0; !by_pairs && c < columns; c += table_.lanes) {
+        table_.fill_tile(rows + c * kv.head_dim, kv.head_dim, std::min(table_.lanes, columns - c),
+                         table_.lanes, kv.head_dim, q + c * kv.head_dim);
+    }
     const std::int32_t end = seen_end(segment, start + n_rows - 1);
     const std::int32_t stored = seen_end(segment, segment.start + segment.n_rows - 1);  // the sequence has
     for (std::int32_t b = first_seen(start, args.window) / kKvBlock * kKvBlock; b < end; b += kKvBlock) {
         for (std::int32_t c = 0; c < columns; ++c) {
-            const std::int32_t position = start + c / group;
-            bounds[c] = std::clamp(first_seen(position, args.window) - b, 0, kKvBlock);
-            bounds[columns + c] = std::clamp(seen_end(segment, position) - b, 0, kKvBlock);
-            bounds[2 * columns + c] = position - b;
+            first[c] = std::clamp(first_seen(positions[c], args.window) - b, 0, kKvBlock);
+            last[c] = std::clamp(seen_end(segment, positions[c]) - b, 0, kKvBlock);
+            origin[c] = positions[c] - b;
         }
         const AttendTile tile{
             .head_dim = kv.head_dim,
@@ -235,13 +238,13 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
                 cache_row(kv.v_blocks, kv.v_type, kv, segment, b, kv_head)),
             .q = q,
             .q_pairs = reinterpret_cast<const std::uint16_t*>(q),
-            .first = bounds,
-            .last = bounds + columns,
+            .first = first,
+            .last = last,
             .alibi = args.alibi ? slopes : nullptr,
             .relative = relative_of(args, kv_head),
             .group = group,
             .span = args.relative.span,
-            .origin = bounds + 2 * columns,
+            .origin = origin,
             .out = out,
             .ld = ld,
             .top = top,
@@ -255,7 +258,8 @@ void CpuBackend::attend_columns(const AttendArgs& args, const Segment& segment, 
         float* to =
             args.out +
             (std::int64_t{segment.first_row + first_row + c / group} * args.n_heads + head) * kv.head_dim;
-        for (std::int32_t d = 0; d < kv.head_dim; ++d) to[d] = out[c * ld + d] / sum[c];
+        const float inverse = 1 / sum[c];
+        for (std::int32_t d = 0; d < kv.head_dim; ++d) to[d] = out[c * ld + d] * inverse;
     }
 }
 

@@ -96,7 +96,8 @@ class CpuBackend final : public Backend {
 
     struct RowAttention;
     void attend_rows(const AttendArgs& args, std::span<const Segment> segments);
-    void attend_row_part(const AttendArgs& args, const RowAttention& task, PerThread& thread) const;
+    void attend_row_part(const AttendArgs& args, const RowAttention& task, const RowAttention* next,
+                         PerThread& thread) const;
     void attend_columns(const AttendArgs& args, const Segment& segment, std::int32_t kv_head,
                         std::int32_t first_row, std::int32_t n_rows, PerThread& thread) const;
 

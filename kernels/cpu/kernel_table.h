@@ -24,9 +24,12 @@ enum Type : int {
 enum NormType : int { kNoNorm, kLayerNorm, kRmsNorm };
 enum ActivationType : int { kNone, kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };
 
-constexpr int kBlock = 32;   // elements per quantized block
-constexpr int kKvStep = 64;  // cache positions per attention step
+constexpr int kBlock = 32;                  // elements per quantized block
+constexpr int kKvStep = 64;                 // cache positions per attention step
+constexpr int kRowPositions = 2 * kKvStep;  // most that attend_row takes
 constexpr int kMaxTiles = 5;
+constexpr float kLog2E = 1.44269504f;
+constexpr int kMostQueries = 48;  // that attend_step takes at a time
 
 /// Panels: `lanes` rows interleaved so that one vector holds one element (plain types) or four bytes
 /// (quantized) of each row.
@@ -55,6 +58,7 @@ struct IntTile {
 };
 
 struct AttendTile;
+struct AttendRow;
 
 constexpr int kPairStep = 32;  // k of one step of the products of pairs: a row of a matrix unit's tile
 
@@ -133,8 +137,9 @@ struct KernelTable {
 
     /// One attention step over up to kKvStep cached positions; see attention.h.
     void (*attend_step)(const AttendTile* tile);
-    /// The same for one position's heads of one group; cheaper, summed in another order.
-    void (*attend_step_row)(const AttendTile* tile);
+    /// One position's heads of one group and a few blocks; cheaper, summed in another order. See
+    /// attention_row.h.
+    void (*attend_row)(const AttendRow* row);
 };
 
 /// Online softmax of `columns` queries against the keys and values [0, n_positions) of one cache block of one
@@ -142,11 +147,11 @@ struct KernelTable {
 struct AttendTile {
     int head_dim;
     int n_positions;  // of the block that lie in the sequence, 1..kKvStep
-    int columns;      // queries
+    int columns;      // queries; what is kept for each is padded to whole vectors of them
     int k_type, v_type;
     const uint8_t* k;  // (n_positions, head_dim)
     const uint8_t* v;
-    const float* q;           // (columns, head_dim), scaled
+    const float* q;           // panels of lanes queries (head_dim, lanes), scaled and times kLog2E
     const uint16_t* q_pairs;  // the same for PairKernels::attend_step
     const int32_t* first;  // (columns) positions [first, last) of the block that the query sees; may be empty
     const int32_t* last;
@@ -161,9 +166,34 @@ struct AttendTile {
     float* scratch;         // attend_scratch floats
 };
 
+/// Softmax of one position's heads, `columns` of them, against positions [first, last) of a few blocks of one
+/// kv head, counted from the first block's first.
+struct AttendRow {
+    int head_dim;
+    int columns;
+    int k_type, v_type;
+    const uint8_t* const* k;  // blocks of (kKvStep, head_dim)
+    const uint8_t* const* v;
+    const uint8_t* const* k_next;  // the keys that are read behind these, to be asked for; null where none
+    const float* q;                // (columns, ld), scaled, zero beyond head_dim
+    int first, last;               // 0 <= first < last <= kRowPositions
+    int origin;                    // the query's position, counted likewise
+    const float* alibi;            // (columns) slopes, or null
+    const float* relative;         // (columns, 2 span + 1) bias by distance, or null
+    int span;
+    float* out;      // (columns, ld) what the mix is added to, not yet divided by sum
+    int64_t ld;      // head_dim rounded up to lanes
+    float* top;      // (columns) largest score
+    float* sum;      // (columns) of exp(score - top)
+    float* scratch;  // attend_row_scratch floats
+};
+
 /// Floats of scratch an attention step needs.
 constexpr int64_t attend_scratch(int64_t padded_head_dim) {
-    return 2 * kKvStep * padded_head_dim + 16 * padded_head_dim + 2 * 16 * kKvStep + 64;
+    return kKvStep * (2 * padded_head_dim + 64 + kMostQueries);
+}
+constexpr int64_t attend_row_scratch(int64_t padded_head_dim, int columns) {
+    return kKvStep * padded_head_dim + columns * kRowPositions;
 }
 constexpr int64_t attend_pairs_scratch(int64_t padded_head_dim) {
     return kKvStep * (pair_cols(padded_head_dim) + padded_head_dim) + 2 * kPairQueries * kKvStep +

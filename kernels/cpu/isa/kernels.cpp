@@ -10,6 +10,7 @@
 #include TINYLLM_SIMD
 
 #include "kernels/cpu/isa/attention.h"
+#include "kernels/cpu/isa/attention_row.h"
 
 #define TINYLLM_TEXT(x) #x
 #define TINYLLM_NAME(x) TINYLLM_TEXT(x)
@@ -37,7 +38,7 @@ const KernelTable kTable = {
     load_row,
     store_row_f16,
     attend_step,
-    attend_step_row,
+    attend_row,
 };
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

@@ -20,6 +20,20 @@ TINYLLM_INLINE F exp(F x) {
     return mul(e, bits_to_float(shift_left<23>(add_i(n, set1_i(127)))));
 }
 
+/// 2^x for x <= 0; below -126 the value there. NaN stays, and 2^0 is 1.
+TINYLLM_INLINE F exp2_below(F x) {
+    x = max(set1(-126.0f), x);
+    const F shifted = add(x, set1(0x1.8p23f));  // whole, in the lowest bits
+    const F r = sub(x, sub(shifted, set1(0x1.8p23f)));
+    F p = set1(0.001326472731307149f);
+    p = fma(p, r, set1(0.009671512991189957f));
+    p = fma(p, r, set1(0.05550733581185341f));
+    p = fma(p, r, set1(0.24022242426872253f));
+    p = fma(p, r, set1(0.6931470036506653f));
+    p = fma(p, r, set1(1.0f));
+    return bits_to_float(add_i(float_to_bits(p), shift_left<23>(float_to_bits(shifted))));
+}
+
 TINYLLM_INLINE float exp1(float x) {
     float out[kLanes];
     store(out, exp(set1(x)));

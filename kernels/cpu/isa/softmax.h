@@ -5,17 +5,24 @@
 
 namespace tinyllm::cpu::TINYLLM_ISA {
 
-/// Adds column c's bias by distance to the scores [first, last): one value before -span, one behind span.
-TINYLLM_INLINE void add_relative(const AttendTile* a, int c, int first, int last, float* scores) {
-    const int origin = a->origin[c];
-    const float* middle = a->relative + int64_t{c % a->group} * (2 * a->span + 1) + a->span;
-    int begin = origin - a->span;  // positions [begin, end) are within the span
-    int end = origin + a->span + 1;
+/// Adds a bias by distance to the scores [first, last) of a query at `origin`: middle[-span] for what is
+/// further away than that before it, middle[span] behind it. `step`: from one score to the next; `unit`: what
+/// a bias of 1 is in scores.
+TINYLLM_INLINE void add_relative(const float* middle, int span, int origin, int first, int last,
+                                 float* scores, int step = 1, float unit = 1) {
+    int begin = origin - span;  // positions [begin, end) are within the span
+    int end = origin + span + 1;
     begin = begin < first ? first : begin > last ? last : begin;
     end = end < begin ? begin : end > last ? last : end;
-    for (int j = first; j < begin; ++j) scores[j] += middle[-a->span];
-    for (int j = begin; j < end; ++j) scores[j] += middle[j - origin];
-    for (int j = end; j < last; ++j) scores[j] += middle[a->span];
+    for (int j = first; j < begin; ++j) scores[j * step] += unit * middle[-span];
+    for (int j = begin; j < end; ++j) scores[j * step] += unit * middle[j - origin];
+    for (int j = end; j < last; ++j) scores[j * step] += unit * middle[span];
+}
+
+/// The middle of head h's row of the bias by distance.
+template <typename Query>
+TINYLLM_INLINE const float* relative_row(const Query* a, int h) {
+    return a->relative + int64_t{h} * (2 * a->span + 1) + a->span;
 }
 
 /// scores (kKvStep) of column c become weights, zero outside [first, last); returns the factor for what was
@@ -26,7 +33,8 @@ TINYLLM_INLINE float soften(const AttendTile* a, int c, float* scores) {
     if (a->alibi) {
         for (int j = first; j < last; ++j) scores[j] += a->alibi[c] * static_cast<float>(j - a->origin[c]);
     }
-    if (a->relative && first < last) add_relative(a, c, first, last, scores);
+    if (a->relative && first < last)
+        add_relative(relative_row(a, c % a->group), a->span, a->origin[c], first, last, scores);
     const float least = -__builtin_inff();
     for (int j = 0; j < first; ++j) scores[j] = least;
     for (int j = last; j < kKvStep; ++j) scores[j] = least;
@@ -75,6 +83,16 @@ TINYLLM_INLINE int64_t cache_row_bytes(int type, int64_t n) {
            : type == kQ8_0 ? n / kBlock * kStoredBlock<kQ8_0>
            : type == kQ4_0 ? n / kBlock * kStoredBlock<kQ4_0>
                            : n * 2;
+}
+
+/// `count` cached rows as f32 (count, ld), zero beyond the head's width.
+TINYLLM_INLINE void load_rows(int type, const uint8_t* rows, int64_t head_dim, int count, float* to,
+                              int64_t ld) {
+    const int64_t bytes = cache_row_bytes(type, head_dim);
+    for (int j = 0; j < count; ++j, rows += bytes, to += ld) {
+        load_row(type, rows, to, head_dim);
+        for (int64_t d = head_dim; d < ld; ++d) to[d] = 0;
+    }
 }
 
 }  // namespace tinyllm::cpu::TINYLLM_ISA

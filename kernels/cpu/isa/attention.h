@@ -203,7 +203,7 @@ void attend_queries(const AttendTile* a, int column, Seen seen, const float* key
 }
 
 void attend_step(const AttendTile* a) {
-    float* keys = a->scratch;                                                                // see above
+    float* keys = a->scratch;  // see load_keys_by_width
     float* values = keys + (a->head_dim + kKeyWidth - 1) / kKeyWidth * kKeyWidth * kKvStep;  // (kKvStep, ld)
     float* scores = values + int64_t{kKvStep} * a->ld;  // (kKvStep, kQueries)
     load_keys_by_width(a, keys);

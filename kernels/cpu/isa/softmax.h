@@ -1,4 +1,5 @@
-// What both forms of attention share: scores that become weights, cached rows as floats.
+// What the forms of attention share: biases by distance, cached rows as floats, and one query's scores that
+// become weights.
 #pragma once
 
 #include "kernels/cpu/isa/rows.h"

@@ -22,10 +22,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Our kernels' name: compiler option, cores, more options for ours (those of kernels/CMakeLists.txt).
 SETS = {
     "neon": ("-march=armv8-a", ["cortex-a72"], ["-fno-schedule-insns"]),
-    "neon_dotprod": ("-march=armv8.2-a+dotprod+fp16", ["cortex-a76", "neoverse-n1"], ["-fno-schedule-insns"]),
-    "neon_i8mm": ("-march=armv8.2-a+dotprod+fp16+i8mm", ["neoverse-n2", "neoverse-v1"], []),
+    "neon_dotprod": ("-march=armv8.2-a+dotprod+fp16", ["cortex-a76", "cortex-a78", "neoverse-n1"], ["-fno-schedule-insns"]),
+    "neon_i8mm": ("-march=armv8.2-a+dotprod+fp16+i8mm", ["neoverse-n2", "neoverse-v1"], ["-fno-schedule-insns"]),
 }
-TYPES = {"q8_0": "kQ8_0", "q4_0": "kQ4_0", "q4_1": "kQ4_1"}  # q4_k is packed as q4_1
+TYPES = {"q8_0": "kQ8_0", "q4_0": "kQ4_0", "q4_1": "kQ4_1", "f16": "kF16", "f32": "kF32"}  # q4_k is packed as q4_1
+FLOATS = ("f16", "f32")
 
 OURS = """
 #include <stddef.h>
@@ -36,7 +37,11 @@ OURS = """
 namespace tinyllm::cpu::TINYLLM_ISA {
 template <int type, int tile>
 TINYLLM_INLINE void block(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out, int64_t ld) {
-    if constexpr (in_pairs(tile)) {
+    if constexpr (tile == 1 && (type == kF16 || type == kF32)) {
+        float_row<type, kRowPanels>(w, stride, blocks, reinterpret_cast<const float*>(x.q), out);
+    } else if constexpr (type == kF16 || type == kF32) {
+        float_block<type, kFloatPanels, tile, 1, tile>(w, stride, kLanes, blocks, reinterpret_cast<const float*>(x.q), out, ld);
+    } else if constexpr (in_pairs(tile)) {
         int_pairs<type, tile < kPairColumns ? tile : kPairColumns, tile>(w, blocks, x, out, ld);
     } else {
         int_block<type, panels_at_once(tile), tile < kIntColumns ? tile : kIntColumns, tile>(w, stride, blocks, x, out, ld);
@@ -50,6 +55,9 @@ GGML = [
     ("neon", "q4_0", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_0_q8_0"),
     ("neon", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_1_q8_1"),
     ("neon", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_K_q8_K"),
+    ("neon", "f16", 1, "vec.cpp", "ggml_vec_dot_f16"),
+    ("neon", "f16", 0, "llamafile/sgemm.cpp", "tinyBLASILi4E13__Float32x4_tS1_t"),
+    ("neon", "f32", 0, "llamafile/sgemm.cpp", "tinyBLASILi4E13__Float32x4_tS1_fff"),
     ("neon_dotprod", "q8_0", 1, "arch/arm/quants.c", "ggml_vec_dot_q8_0_q8_0"),
     ("neon_dotprod", "q8_0", 1, "arch/arm/repack.cpp", "ggml_gemv_q8_0_4x4_q8_0"),
     ("neon_dotprod", "q8_0", 4, "arch/arm/repack.cpp", "ggml_gemm_q8_0_4x4_q8_0"),
@@ -61,21 +69,37 @@ GGML = [
     ("neon_dotprod", "q4_1", 1, "arch/arm/quants.c", "ggml_vec_dot_q4_K_q8_K"),
     ("neon_dotprod", "q4_1", 1, "arch/arm/repack.cpp", "ggml_gemv_q4_K_8x4_q8_K"),
     ("neon_dotprod", "q4_1", 4, "arch/arm/repack.cpp", "ggml_gemm_q4_K_8x4_q8_K"),
+    ("neon_dotprod", "f16", 1, "vec.cpp", "ggml_vec_dot_f16"),
+    ("neon_dotprod", "f16", 0, "llamafile/sgemm.cpp", "tinyBLASILi8E13__Float16x8_tS1_t"),
+    ("neon_dotprod", "f32", 0, "llamafile/sgemm.cpp", "tinyBLASILi4E13__Float32x4_tS1_fff"),
+    ("neon_i8mm", "q8_0", 1, "arch/arm/repack.cpp", "ggml_gemv_q8_0_4x8_q8_0"),
+    ("neon_i8mm", "q4_0", 1, "arch/arm/repack.cpp", "ggml_gemv_q4_0_4x8_q8_0"),
+    ("neon_i8mm", "q4_1", 1, "arch/arm/repack.cpp", "ggml_gemv_q4_K_8x8_q8_K"),
     ("neon_i8mm", "q8_0", 4, "arch/arm/repack.cpp", "ggml_gemm_q8_0_4x8_q8_0"),
     ("neon_i8mm", "q4_0", 16, "arch/arm/repack.cpp", "ggml_gemm_q4_0_4x8_q8_0"),
     ("neon_i8mm", "q4_1", 4, "arch/arm/repack.cpp", "ggml_gemm_q4_K_8x8_q8_K"),
 ]
 QSI4 = "kai/ukernels/matmul/matmul_clamp_f32_qsi8d32p_qsi4c32p/kai_matmul_clamp_f32_"
+QAI4 = "kai/ukernels/matmul/matmul_clamp_f32_qsi8d32p_qai4c32p/kai_matmul_clamp_f32_"
+F32 = "kai/ukernels/matmul/matmul_clamp_f32_f32_f32p/kai_matmul_clamp_f32_"
 QSI8 = "kai/ukernels/matmul/matmul_clamp_f32_qai8dxp_qsi8cxp/kai_matmul_clamp_f32_"
 # The qsi8cxp kernels have one scale a row, not one for each 32: nothing but products in their inner loops.
 KLEIDIAI = [
     ("neon_dotprod", "q4_0", 1, QSI4 + "qsi8d32p1x4_qsi4c32p4x4_1x4_neon_dotprod_asm.S"),
     ("neon_dotprod", "q4_0", 1, QSI4 + "qsi8d32p1x8_qsi4c32p4x8_1x4x32_neon_dotprod_asm.S"),
     ("neon_dotprod", "q4_0", 16, QSI4 + "qsi8d32p4x4_qsi4c32p4x4_16x4_neon_dotprod_asm.S"),
+    ("neon", "f32", 6, F32 + "f32_f32p8x1biasf32_6x8x4_neon_mla_asm.S"),
+    ("neon", "f32", 6, F32 + "f32_f32p16x1b_6x16_neon_mla_asm.S"),
+    ("neon_dotprod", "f32", 6, F32 + "f32_f32p8x1biasf32_6x8x4_neon_mla_asm.S"),
+    ("neon_dotprod", "f32", 6, F32 + "f32_f32p16x1b_6x16_neon_mla_asm.S"),
+    ("neon_dotprod", "q4_1", 1, QAI4 + "qsi8d32p1x4_qai4c32p4x4_1x4_neon_dotprod_asm.S"),
+    ("neon_dotprod", "q4_1", 1, QAI4 + "qsi8d32p1x8_qai4c32p4x8_1x4_neon_dotprod_asm.S"),
+    ("neon_dotprod", "q4_1", 8, QAI4 + "qsi8d32p4x4_qai4c32p4x4_8x4_neon_dotprod_asm.S"),
     ("neon_dotprod", "q8_0", 1, QSI8 + "qai8dxp1x4_qsi8cxp4x4_1x4_neon_dotprod_asm.S"),
     ("neon_dotprod", "q8_0", 16, QSI8 + "qai8dxp4x4_qsi8cxp4x4_16x4_neon_dotprod.c"),
     ("neon_i8mm", "q4_0", 16, QSI4 + "qsi8d32p4x8_qsi4c32p4x8_16x4_neon_i8mm_asm.S"),
     ("neon_i8mm", "q4_0", 8, QSI4 + "qsi8d32p4x8_qsi4c32p4x8_8x4x32_neon_i8mm_asm.S"),
+    ("neon_i8mm", "q4_1", 8, QAI4 + "qsi8d32p4x8_qai4c32p4x8_8x4_neon_i8mm_asm.S"),
     ("neon_i8mm", "q8_0", 16, QSI8 + "qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm_asm.S"),
 ]
 
@@ -118,8 +142,11 @@ class Objects:
         return self.done[key]
 
 
-def products(instruction):
+def products(instruction, floats=False):
     name = instruction.split()[0]
+    if floats:
+        lanes = re.search(r"v\d+\.(\d)[sh]", instruction)
+        return int(lanes.group(1)) if name in ("fmla", "fmls") and lanes else 0
     if name in ("sdot", "udot", "usdot"):
         return 16 if ".4s" in instruction else 8
     if name in ("smmla", "ummla", "usmmla"):
@@ -129,7 +156,7 @@ def products(instruction):
     return 0
 
 
-def product_loop(code, scaled_rows):
+def product_loop(code, scaled_rows, floats):
     """The loop to judge, and whether others lie in it: the one with the most products of those that bring a block's integer sum to float, or, where only a row has
     a scale, of the innermost ones."""
     backward = []
@@ -139,11 +166,11 @@ def product_loop(code, scaled_rows):
             backward.append((int(branch.group(1), 16), address))
     inside = {pair: [other for other in backward if other != pair and pair[0] <= other[0] and other[1] <= pair[1]] for pair in backward}
     text = {pair: [line for address, line in code if pair[0] <= address <= pair[1]] for pair in backward}
-    macs = {pair: sum(map(products, text[pair])) for pair in backward}
-    scaled = {pair for pair in backward if macs[pair] and any(line.split()[0] == "scvtf" for line in text[pair])}
+    macs = {pair: sum(products(line, floats) for line in text[pair]) for pair in backward}
+    scaled = {pair for pair in backward if macs[pair] and any(line.split()[0] in ("fmul", "fmla") for line in text[pair])}
     # Not the loops around: those that hold no other of the same sort.
     best = [pair for pair in scaled if not scaled & set(inside[pair])]
-    if scaled_rows:
+    if scaled_rows or floats:
         best = [pair for pair in backward if macs[pair] and not inside[pair]]
     if not best:
         return [], False
@@ -157,9 +184,14 @@ def simulate(loop, core):
     return int(re.search(r"Total Cycles:\s+(\d+)", report).group(1)) / 200
 
 
+def loop_products(code, kind):
+    return sum(products(line, True) for line in product_loop(code, False, True)[0]) if kind in FLOATS else 0
+
+
 def row(name, kind, tokens, code, cores, dump):
-    loop, nested = product_loop(code, "qsi8cxp" in name)
-    macs = sum(map(products, loop))
+    floats = kind in FLOATS
+    loop, nested = product_loop(code, "qsi8cxp" in name, floats)
+    macs = sum(products(line, floats) for line in loop)
     if not macs:
         print(f"| {name} | {kind} | {tokens} | no loop of products found |")
         return
@@ -208,7 +240,8 @@ def main():
                 includes = [f"-I{folder}" for folder in (cpu, cpu.parent, args.ggml / "include")]
                 code = objects.code(cpu / file, march, "-D_GNU_SOURCE", *includes)
                 found = [body for name, body in code.items() if function in name and body]
-                row(function, kind, tokens, max(found, key=len) if found else [], cores, args.dump)
+                widest = max(found, key=lambda body: (loop_products(body, kind), len(body)), default=[])
+                row(function, kind, tokens or "many", widest, cores, args.dump)
             for wanted, kind, tokens, file in KLEIDIAI if args.kleidiai else []:
                 if wanted != isa:
                     continue

@@ -5,7 +5,10 @@
 namespace tinyllm::cpu {
 namespace {
 
-constexpr std::size_t kPerBlock = 7;  // numbers of an int8 tile for each block and token
+/// Numbers of an int8 tile for each block and token.
+std::size_t per_block(const KernelTable& table) {
+    return 5 + 2 * static_cast<std::size_t>(table.scale_copies);
+}
 
 constexpr std::size_t round_up(std::size_t n) {
     return (n + 63) / 64 * 64;
@@ -63,7 +66,7 @@ Activations::Activations(const KernelTable& table, std::int32_t n, std::int64_t 
         }
         if (forms.f32) bytes_ += round_up(elements * sizeof(float));
         if (forms.int8)
-            bytes_ += round_up(elements) + kPerBlock * round_up(elements / kBlock * sizeof(float));
+            bytes_ += round_up(elements) + per_block(table) * round_up(elements / kBlock * sizeof(float));
     }
 }
 
@@ -99,7 +102,15 @@ IntTile Activations::int8(std::byte* memory, std::size_t tile) const {
     std::byte* after = at + round_up(elements);
     const auto floats = [&](std::size_t i) { return reinterpret_cast<float*>(after + i * values); };
     const auto ints = [&](std::size_t i) { return reinterpret_cast<std::int32_t*>(after + i * values); };
-    return {reinterpret_cast<std::int8_t*>(at), floats(0), floats(1), ints(2), ints(3), ints(4), ints(5)};
+    const auto copies = static_cast<std::size_t>(table_->scale_copies);
+    const std::size_t first = 2 * copies;
+    return {reinterpret_cast<std::int8_t*>(at),
+            floats(0),
+            floats(copies),
+            ints(first),
+            ints(first + 1),
+            ints(first + 2),
+            ints(first + 3)};
 }
 
 }  // namespace tinyllm::cpu

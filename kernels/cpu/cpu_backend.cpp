@@ -50,6 +50,7 @@ Matrix CpuBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
 std::string CpuBackend::layout() const {
     return "cpu panels " + std::to_string(kPanelsVersion) + ", " + table_.name + ", " +
            std::to_string(table_.lanes) + " lanes, offset " + std::to_string(table_.q8_offset) +
+           (table_.signed_nibbles ? ", signed nibbles" : "") +
            (precision_ == Precision::exact ? ", exact" : "");
 }
 

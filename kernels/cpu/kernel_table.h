@@ -49,9 +49,10 @@ struct Panels {
 /// are [k][tile].)
 struct IntTile {
     int8_t* q;
-    float* scales;
-    float* sums;          // scale times the sum of the block's q
-    int32_t* offsets_q8;  // -q8_offset times that sum: takes the weights' offset out of a dot product
+    float* scales;  // where KernelTable::scale_copies is 2, {a, b, a, b} of each two tokens of an even tile
+    float* sums;    // scale times the sum of the block's q; likewise
+    int32_t* offsets_q8;  // what a sum begins at (0, or see isa/forms.h) - q8_offset times that sum: takes
+                          // the weights' offset out of a dot product
     int32_t* offsets_q4;  // -8 times the sum
     int32_t* offsets_q5;  // -16 times
     int32_t* offsets_q6;  // [2]: -32 times the sum of each half of the block
@@ -100,6 +101,8 @@ struct KernelTable {
     const char* name;
     int lanes;
     int q8_offset;             // added to the bytes of q8_0: 128 where the dot product is unsigned x signed
+    bool signed_nibbles;       // those of q4_0, whose top bit is flipped for it
+    int scale_copies;          // see IntTile
     int tiles[kMaxTiles];      // token counts of the tile kernels, ascending, the last is the largest
     const PairKernels* pairs;  // null: none
 

@@ -95,6 +95,13 @@ auto packer_of(PackedBlock form) {
     return found->pack;
 }
 
+/// What the kernels of `table` want xored into four bytes of a type.
+std::uint32_t flip_of(DType type, const KernelTable& table) {
+    if (type == DType::q8_0 && table.q8_offset) return 0x80808080U;
+    if (type == DType::q4_0 && table.signed_nibbles) return 0x88888888U;
+    return 0;
+}
+
 /// Memory for the rows of one panel in another type than the stored one.
 struct Recoded {
     std::vector<float> values;
@@ -132,8 +139,7 @@ void pack_panel(const RawMatrix& part, DType type, std::int64_t panel, const Ker
         return pack_plain(from, part.cols, lanes, reinterpret_cast<std::uint16_t*>(to));
     auto* scales = reinterpret_cast<std::uint16_t*>(to);
     auto* bytes = reinterpret_cast<std::uint32_t*>(to + scale_bytes(type, part.cols, lanes));
-    const std::uint32_t flip = type == DType::q8_0 && table.q8_offset ? 0x80808080U : 0;
-    packer_of(packed_block(type))(from, part.cols / kQuantBlock, lanes, flip, scales, bytes);
+    packer_of(packed_block(type))(from, part.cols / kQuantBlock, lanes, flip_of(type, table), scales, bytes);
 }
 
 /// An empty matrix of `parts` in panels of `types`.

@@ -21,6 +21,8 @@ TEST(PanelBytes, AreThoseOfTheLayoutsName) {
     const std::map<std::string, std::uint64_t> known = {
         {"cpu panels 1, 4 lanes, offset 0", 16331008720287096732u},
         {"cpu panels 1, 4 lanes, offset 0, exact", 8653988467755213597u},
+        {"cpu panels 1, 4 lanes, offset 0, signed nibbles", 7716898694268318288u},
+        {"cpu panels 1, 4 lanes, offset 0, signed nibbles, exact", 17233647128057280601u},
         {"cpu panels 1, 8 lanes, offset 0", 5065327199154283200u},
         {"cpu panels 1, 8 lanes, offset 0, exact", 17814630746492143889u},
         {"cpu panels 1, 16 lanes, offset 0", 10669128485511839425u},

@@ -20,6 +20,30 @@
 
 namespace tinyllm::cpu::TINYLLM_ISA {
 
+/// `n` numbers that lie side by side, each to be multiplied with a vector. Where kFactorLanes four are loaded
+/// at once. (V is F; a parameter, so that fma_lane is looked for only where there is one.)
+template <int n, typename V = F>
+struct Factors {
+    static constexpr bool kByLane = kFactorLanes && n % 4 == 0;
+    const float* from;
+    V fours[kByLane ? n / 4 : 1];
+
+    TINYLLM_INLINE explicit Factors(const float* numbers) : from(numbers) {
+        if constexpr (kByLane) {
+            TINYLLM_UNROLL
+            for (int i = 0; i < n / 4; ++i) fours[i] = load(numbers + 4 * i);
+        }
+    }
+    /// a times number i, plus c.
+    TINYLLM_INLINE V fma_by(V a, int i, V c) const {
+        if constexpr (kByLane) {
+            return fma_lane(a, fours[i / 4], i % 4, c);
+        } else {
+            return fma(a, set1(from[i]), c);
+        }
+    }
+};
+
 /// Low nibbles are elements 0..15, high ones 16..31.
 TINYLLM_INLINE I nibbles(const uint8_t* block, int j) {
     const I raw = load_i(block + (j & 3) * kLanes * 4);
@@ -80,13 +104,21 @@ struct Form<kQ8_0> {
     static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return load_i(block + j * kLanes * 4); }
 };
 
+/// Where kSignedNibbles, bytes are sixteen times the elements.
 template <>
 struct Form<kQ4_0> {
-    static constexpr int kScales = 1, kBytes = 16, kOffset = 8;
+    static constexpr int kScales = 1, kBytes = 16, kOffset = kSignedNibbles ? 0 : 8;
     static constexpr bool kMinimum = false, kHalves = false;
     typedef DotQ4 Product;
     static TINYLLM_INLINE const int32_t* offsets(IntTile x) { return x.offsets_q4; }
-    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) { return nibbles(block, j); }
+    static TINYLLM_INLINE I bytes(const uint8_t* block, int j) {
+#if defined(__ARM_FEATURE_DOTPROD)
+        const I raw = load_i(block + (j & 3) * kLanes * 4);
+        return j < 4 ? low_nibbles_up(raw) : high_nibbles_up(raw);
+#else
+        return nibbles(block, j);
+#endif
+    }
 };
 
 template <>
@@ -170,6 +202,45 @@ struct Form<kQ6_K> {
         return or_i(nibbles(block, j), and_i(high, set1_i(0x30303030)));
     }
 };
+
+constexpr int shift_of(int type) {
+    return kSignedNibbles && type == kQ4_0 ? 4 : 0;
+}
+
+/// Bytes are 2^kShift times their elements.
+template <int type>
+constexpr int kShift = shift_of(type);
+
+constexpr int kMostSums = 8;
+
+/// What kMostSums sums of a block begin at where that is not zero, a vector for each. They come from memory,
+/// since a load takes none of the vector units' time and a copy does: so the compiler must not see
+/// that all are alike.
+template <int shift>
+TINYLLM_INLINE const int32_t* sum_starts() {
+    struct Values {
+        int32_t all[kMostSums * kLanes];
+        constexpr Values() : all() {
+            for (int32_t& value : all) value = kSumStart - (shift << 23);
+        }
+    };
+    alignas(64) static constexpr Values kValues;
+    const int32_t* hidden = kValues.all;
+    __asm__ volatile("" : "+r"(hidden));
+    return hidden;
+}
+
+/// A sum of products of bytes, which began at one of sum_starts, as products of elements. The difference is
+/// exact.
+template <int shift>
+TINYLLM_INLINE F sum_to_float(I sum) {
+    if constexpr (kSumStart == 0) {
+        static_assert(shift == 0);
+        return to_float(sum);
+    } else {
+        return sub(bits_to_float(sum), set1(12582912.0f / (1 << shift)));
+    }
+}
 
 template <int type>
 TINYLLM_INLINE int64_t scale_bytes(int64_t blocks) {

@@ -22,6 +22,12 @@ TINYLLM_INLINE int64_t element_at(int column, int width, int i) {
     return int64_t{column / 2} * 2 * kBlock + i / 8 * 16 + column % 2 * 8 + i % 8;
 }
 
+/// Where the scale of a column of block b lies; in a tile of pairs again two behind.
+TINYLLM_INLINE int64_t scale_at(int64_t b, int column, int width) {
+    if (!in_pairs(width)) return b * width + column;
+    return 2 * b * width + column / 2 * 4 + column % 2;
+}
+
 #if defined(__ARM_FEATURE_MATMUL_INT8)
 /// Elements 8 m..8 m + 7 of every row.
 template <int type>
@@ -32,6 +38,10 @@ TINYLLM_INLINE Rows pair_of(const uint8_t* block, int m) {
         const uint8_t* raw = block + 2 * (m & 1) * kLanes * 4;
         const Rows rows = interleave(load_i(raw), load_i(raw + kLanes * 4));
         const I low = set1_i(0x0f0f0f0f);
+        if constexpr (type == kQ4_0) {
+            return m < 2 ? Rows{low_nibbles_up(rows.first), low_nibbles_up(rows.second)}
+                         : Rows{high_nibbles_up(rows.first), high_nibbles_up(rows.second)};
+        }
         const Rows v = m < 2 ? Rows{and_i(rows.first, low), and_i(rows.second, low)}
                              : Rows{high_nibbles(rows.first), high_nibbles(rows.second)};
         if constexpr (kTable) return {Form<type>::spread(v.first), Form<type>::spread(v.second)};
@@ -61,6 +71,7 @@ TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float
     constexpr bool kOffset = W::kOffset != 0;
     constexpr int kParts = W::kHalves ? 2 : 1;
     constexpr int kCount = tile / 2;
+    static_assert(2 * kCount <= kMostSums);
     const int64_t scales = scale_bytes<type>(blocks);
     F acc[kCount][2];  // of rows 0, 1 and 2, 3
     TINYLLM_UNROLL
@@ -71,10 +82,17 @@ TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float
         TINYLLM_UNROLL
         for (int part = 0; part < kParts; ++part) {
             const int32_t* offsets = W::offsets(x) + at * kParts;
+            const int32_t* starts = kOffset ? nullptr : sum_starts<kShift<type>>();
             I dot[kCount][2];
             TINYLLM_UNROLL
-            for (int u = 0; u < kCount; ++u)
-                dot[u][0] = dot[u][1] = kOffset ? offsets_of<kParts>(offsets, u, part) : set1_i(0);
+            for (int u = 0; u < kCount; ++u) {
+                if constexpr (kOffset) {
+                    dot[u][0] = dot[u][1] = offsets_of<kParts>(offsets, u, part);
+                } else {
+                    dot[u][0] = load_i(starts + 2 * u * kLanes);
+                    dot[u][1] = load_i(starts + (2 * u + 1) * kLanes);
+                }
+            }
             TINYLLM_UNROLL
             for (int m = part * 4 / kParts; m < (part + 1) * 4 / kParts; ++m) {
                 const Rows v = pair_of<type>(w + scales + b * W::kBytes * kLanes, m);
@@ -89,9 +107,11 @@ TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float
             const Rows rows = interleave(d, d);
             TINYLLM_UNROLL
             for (int u = 0; u < kCount; ++u) {
-                const F scale = load_two(x.scales + at + 2 * u);
-                acc[u][0] = fma(mul(to_float(dot[u][0]), bits_to_float(rows.first)), scale, acc[u][0]);
-                acc[u][1] = fma(mul(to_float(dot[u][1]), bits_to_float(rows.second)), scale, acc[u][1]);
+                const F scale = load(x.scales + 2 * at + 4 * u);
+                acc[u][0] = fma(mul(sum_to_float<kShift<type>>(dot[u][0]), bits_to_float(rows.first)), scale,
+                                acc[u][0]);
+                acc[u][1] = fma(mul(sum_to_float<kShift<type>>(dot[u][1]), bits_to_float(rows.second)), scale,
+                                acc[u][1]);
             }
         }
         if constexpr (W::kMinimum) {
@@ -99,7 +119,7 @@ TINYLLM_INLINE void int_pairs(const uint8_t* w, int64_t blocks, IntTile x, float
             const Rows rows = interleave(m, m);
             TINYLLM_UNROLL
             for (int u = 0; u < kCount; ++u) {
-                const F sums = load_two(x.sums + at + 2 * u);
+                const F sums = load(x.sums + 2 * at + 4 * u);
                 acc[u][0] = fma(bits_to_float(rows.first), sums, acc[u][0]);
                 acc[u][1] = fma(bits_to_float(rows.second), sums, acc[u][1]);
             }

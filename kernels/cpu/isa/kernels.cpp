@@ -22,6 +22,8 @@ const KernelTable kTable = {
     TINYLLM_NAME(TINYLLM_ISA),
     kLanes,
     kQ8Offset,
+    kSignedNibbles,
+    kPairs ? 2 : 1,
     {kTileSizes[0], kTileSizes[1], kTileSizes[2], kTileSizes[3], kTileSizes[4]},
     nullptr,
     norm_row,

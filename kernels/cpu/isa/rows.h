@@ -59,20 +59,27 @@ void fill_tile(const float* x, int64_t stride, int rows, int tile, int64_t cols,
 }
 
 /// `first`, `second`: sums of the elements of each half of the block.
-TINYLLM_INLINE void put_sums(IntTile out, int64_t at, float scale, int32_t first, int32_t second) {
+TINYLLM_INLINE void put_sums(IntTile out, int64_t b, int column, int tile, float scale, int32_t first,
+                             int32_t second) {
     const int32_t total = first + second;
-    out.scales[at] = scale;
-    out.sums[at] = scale * static_cast<float>(total);
-    out.offsets_q8[at] = total * -kQ8Offset;
-    out.offsets_q4[at] = total * -8;
-    out.offsets_q5[at] = total * -16;
-    out.offsets_q6[2 * at] = first * -32;
-    out.offsets_q6[2 * at + 1] = second * -32;
+    const float sum = scale * static_cast<float>(total);
+    const int64_t scaled = scale_at(b, column, tile);
+    out.scales[scaled] = scale;
+    out.sums[scaled] = sum;
+    if (in_pairs(tile)) {
+        out.scales[scaled + 2] = scale;
+        out.sums[scaled + 2] = sum;
+    }
+    const int64_t at = b * tile + column;
+    out.offsets_q8[at] = kSumStart + total * -kQ8Offset;
+    out.offsets_q4[at] = kSumStart + total * -8;
+    out.offsets_q5[at] = kSumStart + total * -16;
+    out.offsets_q6[2 * at] = kSumStart + first * -32;
+    out.offsets_q6[2 * at + 1] = kSumStart + second * -32;
 }
 
 void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile out) {
     for (int64_t b = 0; b < cols / kBlock; ++b) {
-        const int64_t at = b * tile + column;
         int8_t* q = out.q + b * tile * kBlock;
         const auto clear = [&] {
             for (int i = 0; i < kBlock; i += kLanes)
@@ -80,7 +87,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         };
         if (!x) {
             clear();
-            put_sums(out, at, 0, 0, 0);
+            put_sums(out, b, column, tile, 0, 0, 0);
             continue;
         }
         const float* from = x + b * kBlock;
@@ -94,7 +101,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
         const float poison = sum_lanes(bad);
         if (poison != poison) {
             clear();
-            put_sums(out, at, poison, 0, 0);
+            put_sums(out, b, column, tile, poison, 0, 0);
             continue;
         }
         const float largest = max_lanes(top);
@@ -106,7 +113,7 @@ void fill_int_tile(const float* x, int column, int tile, int64_t cols, IntTile o
             halves[2 * i / kBlock] = add_i(halves[2 * i / kBlock], v);
             store_s8(q + element_at(column, tile, i), v);
         }
-        put_sums(out, at, largest / 127.0f, sum_lanes_i(halves[0]), sum_lanes_i(halves[1]));
+        put_sums(out, b, column, tile, largest / 127.0f, sum_lanes_i(halves[0]), sum_lanes_i(halves[1]));
     }
 }
 

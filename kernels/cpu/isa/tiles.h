@@ -51,11 +51,20 @@ TINYLLM_INLINE void float_block(const uint8_t* w, int64_t stride, int64_t step, 
         F v[panels];
         TINYLLM_UNROLL
         for (int p = 0; p < panels; ++p) v[p] = weight<type>(w + p * stride, k * step);
-        TINYLLM_UNROLL
-        for (int t = 0; t < tile; ++t) {
-            const F b = set1(x[k * x_k + t * x_token]);
+        if constexpr (kFactorLanes && x_token == 1) {
+            const Factors<tile> factors(x + k * x_k);
             TINYLLM_UNROLL
-            for (int p = 0; p < panels; ++p) acc[p][t] = fma(v[p], b, acc[p][t]);
+            for (int t = 0; t < tile; ++t) {
+                TINYLLM_UNROLL
+                for (int p = 0; p < panels; ++p) acc[p][t] = factors.fma_by(v[p], t, acc[p][t]);
+            }
+        } else {
+            TINYLLM_UNROLL
+            for (int t = 0; t < tile; ++t) {
+                const F b = set1(x[k * x_k + t * x_token]);
+                TINYLLM_UNROLL
+                for (int p = 0; p < panels; ++p) acc[p][t] = fma(v[p], b, acc[p][t]);
+            }
         }
     }
     TINYLLM_UNROLL
@@ -65,10 +74,44 @@ TINYLLM_INLINE void float_block(const uint8_t* w, int64_t stride, int64_t step, 
     }
 }
 
+/// One token: elements of a row after another, each panel's sum a chain of its own.
+template <int type, int panels>
+TINYLLM_INLINE void float_row(const uint8_t* w, int64_t stride, int64_t cols, const float* x, float* out) {
+    constexpr int64_t kBytes = kLanes * (type == kF32 ? 4 : 2);  // of one k
+    constexpr int64_t kStep = 64 / kBytes;
+    F acc[panels];
+    TINYLLM_UNROLL
+    for (int p = 0; p < panels; ++p) acc[p] = zero();
+    int64_t k = 0;
+    for (; k + kStep <= cols; k += kStep) {
+        TINYLLM_UNROLL
+        for (int p = 0; p < panels; ++p)
+            __builtin_prefetch(w + (panels + p) * stride + k * kBytes, 0, 2);  // see int_block
+        const Factors<kStep> factors(x + k);
+        TINYLLM_UNROLL
+        for (int i = 0; i < kStep; ++i) {
+            TINYLLM_UNROLL
+            for (int p = 0; p < panels; ++p)
+                acc[p] = factors.fma_by(weight<type>(w + p * stride, (k + i) * kLanes), i, acc[p]);
+        }
+    }
+    for (; k < cols; ++k) {
+        const F b = set1(x[k]);
+        TINYLLM_UNROLL
+        for (int p = 0; p < panels; ++p) acc[p] = fma(weight<type>(w + p * stride, k * kLanes), b, acc[p]);
+    }
+    TINYLLM_UNROLL
+    for (int p = 0; p < panels; ++p) store(out + p * kLanes, acc[p]);
+}
+
 template <int type, int tile>
 void float_panels(const uint8_t* w, int64_t stride, int n_panels, int64_t cols, const float* x, float* out,
                   int64_t ld) {
     int p = 0;
+    if constexpr (tile == 1 && kFactorLanes) {
+        for (; p + kRowPanels <= n_panels; p += kRowPanels)
+            float_row<type, kRowPanels>(w + p * stride, stride, cols, x, out + p * kLanes);
+    }
     for (; p + kFloatPanels <= n_panels; p += kFloatPanels) {
         float_block<type, kFloatPanels, tile, 1, tile>(w + p * stride, stride, kLanes, cols, x,
                                                        out + p * kLanes, ld);
@@ -108,6 +151,11 @@ void float_tile(const Panels* w, int64_t first, int n_panels, const float* x, in
     }
 }
 
+/// Steps whose weights are unpacked before the first is multiplied, of `most`.
+constexpr int steps_held(int tile, int most) {
+    return tile <= 4 ? kSteps : kWideSteps < most ? kWideSteps : most;
+}
+
 /// `tile` columns of an int8 tile of `width`, from the one x points to.
 template <int type, int panels, int tile, int width>
 TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, IntTile x, float* out,
@@ -116,6 +164,9 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
     using Product = typename W::Product;
     constexpr bool kOffset = W::kOffset != 0;
     constexpr int kParts = W::kHalves ? 2 : 1;
+    constexpr int kHeld = steps_held(tile, 8 / kParts);
+    constexpr bool kOwnStarts = kSumStart != 0 && !kOffset;
+    static_assert(!kOwnStarts || panels * tile <= kMostSums);
     const int64_t scales = scale_bytes<type>(blocks);
     F acc[panels][tile];
     TINYLLM_UNROLL
@@ -139,39 +190,44 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
         for (int part = 0; part < kParts; ++part) {
             const int32_t* offsets = W::offsets(x) + at * kParts + part;
             typename Product::Acc dot[panels][tile];
+            const int32_t* starts = kOwnStarts ? sum_starts<kShift<type>>() : offsets;
             TINYLLM_UNROLL
             for (int p = 0; p < panels; ++p) {
                 TINYLLM_UNROLL
                 for (int t = 0; t < tile; ++t)
-                    dot[p][t] = Product::template start<kOffset>(offsets + t * kParts);
+                    dot[p][t] = Product::template start<kOffset>(
+                        starts + (kOwnStarts ? (p * tile + t) * kLanes : t * kParts));
             }
             TINYLLM_UNROLL
-            for (int i = 0; i < 8 / kParts / kSteps; ++i) {
-                const int j = part * 8 / kParts + i * kSteps;
-                I v[panels][kSteps];
+            for (int i = 0; i < 8 / kParts / kHeld; ++i) {
+                const int j = part * 8 / kParts + i * kHeld;
+                I v[panels][kHeld];
                 TINYLLM_UNROLL
                 for (int p = 0; p < panels; ++p) {
                     TINYLLM_UNROLL
-                    for (int s = 0; s < kSteps; ++s)
+                    for (int s = 0; s < kHeld; ++s)
                         v[p][s] = W::bytes(w + p * stride + scales + b * W::kBytes * kLanes, j + s);
                 }
                 TINYLLM_UNROLL
-                for (int t = 0; t < tile; ++t) {
-                    const auto four = load_steps(q + t * kBlock + 4 * j);
+                for (int h = 0; h < tile * kHeld / kSteps; ++h) {
+                    const int t = h / (kHeld / kSteps), first = h % (kHeld / kSteps) * kSteps;
+                    const auto four = load_steps(q + t * kBlock + 4 * (j + first));
                     TINYLLM_UNROLL
                     for (int s = 0; s < kSteps; ++s) {
                         TINYLLM_UNROLL
-                        for (int p = 0; p < panels; ++p) Product::step(dot[p][t], v[p][s], step_of(four, s));
+                        for (int p = 0; p < panels; ++p)
+                            Product::step(dot[p][t], v[p][first + s], step_of(four, s));
                     }
                 }
             }
             TINYLLM_UNROLL
             for (int p = 0; p < panels; ++p) {
                 const F d = block_scale<type>(w + p * stride, b, part);
+                const Factors<tile> factors(x.scales + at);
                 TINYLLM_UNROLL
                 for (int t = 0; t < tile; ++t) {
                     const I sum = Product::template finish<kOffset>(dot[p][t], offsets + t * kParts);
-                    acc[p][t] = fma(mul(to_float(sum), d), set1(x.scales[at + t]), acc[p][t]);
+                    acc[p][t] = factors.fma_by(mul(sum_to_float<kShift<type>>(sum), d), t, acc[p][t]);
                 }
             }
         }
@@ -179,8 +235,9 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
             TINYLLM_UNROLL
             for (int p = 0; p < panels; ++p) {
                 const F m = block_scale<type>(w + p * stride, b, 1);
+                const Factors<tile> factors(x.sums + at);
                 TINYLLM_UNROLL
-                for (int t = 0; t < tile; ++t) acc[p][t] = fma(m, set1(x.sums[at + t]), acc[p][t]);
+                for (int t = 0; t < tile; ++t) acc[p][t] = factors.fma_by(m, t, acc[p][t]);
             }
         }
     }
@@ -193,7 +250,7 @@ TINYLLM_INLINE void int_block(const uint8_t* w, int64_t stride, int64_t blocks, 
 
 /// Panels that share each load of activations: few tokens leave registers for several, many for one.
 constexpr int panels_at_once(int width) {
-    return in_pairs(width) ? 1 : width > 4 ? kWidePanels : kIntPanels;
+    return in_pairs(width) ? 1 : width == 1 ? kRowPanels : width > 4 ? kWidePanels : kIntPanels;
 }
 
 /// A tile wider than kIntColumns goes through in parts, so that two panels share each broadcast and the sums
@@ -205,7 +262,8 @@ TINYLLM_INLINE void int_columns_of(const uint8_t* w, int64_t stride, int64_t blo
     constexpr int kColumns = width <= kMost ? width : kMost;
     static_assert(width % kColumns == 0);
     for (int t = 0; t < width; t += kColumns) {
-        const IntTile part{x.q + t * kBlock, x.scales + t,     x.sums + t,          x.offsets_q8 + t,
+        const int64_t at = scale_at(0, t, width);
+        const IntTile part{x.q + t * kBlock, x.scales + at,    x.sums + at,         x.offsets_q8 + t,
                            x.offsets_q4 + t, x.offsets_q5 + t, x.offsets_q6 + 2 * t};
         if constexpr (in_pairs(width)) {
             int_pairs<type, kColumns, width>(w, blocks, part, out + t * ld, ld);
@@ -280,7 +338,8 @@ TINYLLM_INLINE void unpack_block(const uint8_t* panel, int64_t blocks, int64_t b
     const F m = W::kMinimum ? block_scale<type>(panel, b, 1) : zero();
     TINYLLM_UNROLL
     for (int j = 0; j < 8; ++j, out += 4 * kLanes) {
-        const F d = block_scale<type>(panel, b, W::kHalves ? j / 4 : 0);
+        F d = block_scale<type>(panel, b, W::kHalves ? j / 4 : 0);
+        if constexpr (kShift<type> != 0) d = mul(d, set1(1.0f / (1 << kShift<type>)));
         store_four<W::kMinimum>(xor_i(W::bytes(block, j), flip), kOffset, d, m, out);
     }
 }

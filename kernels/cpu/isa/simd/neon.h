@@ -13,12 +13,24 @@ constexpr int kTileSizes[] = {1, 2, 4, 8, 8};
 constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 2;
 constexpr int kSteps = 4;
+constexpr int kRowPanels = 4;
+constexpr bool kFactorLanes = true;
 #ifdef __ARM_FEATURE_DOTPROD
 constexpr int kWidePanels = 1;
+constexpr int kWideSteps = 8;
 constexpr int kIntColumns = 8;
+constexpr bool kSignedNibbles = true;
+// Integer sums begin as the bits of the float 1.5 * 2^23 (2^-n of that for products 2^n times too large): as
+// long as they stay below 2^22 they count in the lowest bits of its fraction, so that a subtraction, of which
+// there are two a cycle, makes them floats. A conversion takes four times as long on cores like the Neoverse
+// N1.
+constexpr int32_t kSumStart = 0x4b400000;
 #else
 constexpr int kWidePanels = 2;
+constexpr int kWideSteps = kSteps;
 constexpr int kIntColumns = 2;
+constexpr bool kSignedNibbles = false;
+constexpr int32_t kSumStart = 0;
 #endif
 
 typedef float32x4_t F;
@@ -38,6 +50,19 @@ TINYLLM_INLINE void store(float* p, F x) {
 }
 TINYLLM_INLINE F fma(F a, F b, F c) {
     return vfmaq_f32(c, a, b);
+}
+/// a times number `i` of four, plus c: the instruction takes the number from the vector.
+TINYLLM_INLINE F fma_lane(F a, F four, int i, F c) {
+    switch (i) {
+        case 0:
+            return vfmaq_laneq_f32(c, a, four, 0);
+        case 1:
+            return vfmaq_laneq_f32(c, a, four, 1);
+        case 2:
+            return vfmaq_laneq_f32(c, a, four, 2);
+        default:
+            return vfmaq_laneq_f32(c, a, four, 3);
+    }
 }
 TINYLLM_INLINE F add(F a, F b) {
     return vaddq_f32(a, b);
@@ -104,6 +129,15 @@ TINYLLM_INLINE I shift_right(I x) {  // arithmetic; n = 0 has no instruction
 TINYLLM_INLINE I high_nibbles(I x) {
     return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(x), 4));
 }
+#ifdef __ARM_FEATURE_DOTPROD
+/// Sixteen times the nibbles as signed numbers: one instruction each.
+TINYLLM_INLINE I low_nibbles_up(I x) {
+    return vreinterpretq_s32_u8(vshlq_n_u8(vreinterpretq_u8_s32(x), 4));
+}
+TINYLLM_INLINE I high_nibbles_up(I x) {
+    return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(x), vdupq_n_u8(0xf0)));
+}
+#endif
 TINYLLM_INLINE F to_float(I x) {
     return vcvtq_f32_s32(x);
 }
@@ -181,7 +215,7 @@ struct DotQ8 {
     typedef I Acc;
     template <bool offset>
     static TINYLLM_INLINE Acc start(const int32_t* add) {
-        return offset ? vld1q_dup_s32(add) : vdupq_n_s32(0);
+        return offset ? vld1q_dup_s32(add) : vld1q_s32(add);
     }
     /// The instruction takes the four bytes from the vector, which saves spreading them.
     static TINYLLM_INLINE void step(Acc& acc, I w, Step x) {
@@ -306,9 +340,6 @@ TINYLLM_INLINE I load_two(const int32_t* p) {
     int64_t both;
     __builtin_memcpy(&both, p, 8);
     return vreinterpretq_s32_s64(vdupq_n_s64(both));
-}
-TINYLLM_INLINE F load_two(const float* p) {
-    return bits_to_float(load_two(reinterpret_cast<const int32_t*>(p)));
 }
 /// Sums {w0 x0, w0 x1, w1 x0, w1 x1} of two times eight bytes each.
 TINYLLM_INLINE I multiply_pairs(I acc, I w, I x) {

@@ -12,8 +12,13 @@ constexpr int kFloatPanels = 2;
 constexpr int kIntPanels = 1;
 constexpr bool kPairs = false;
 constexpr int kPairColumns = 0;
+constexpr bool kSignedNibbles = false;
+constexpr int32_t kSumStart = 0;
+constexpr int kRowPanels = kIntPanels;
+constexpr bool kFactorLanes = false;
 constexpr int kWidePanels = kIntPanels;
 constexpr int kSteps = 1;
+constexpr int kWideSteps = kSteps;
 constexpr int kIntColumns = 4;
 
 typedef float F __attribute__((vector_size(16)));

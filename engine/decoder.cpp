@@ -133,7 +133,8 @@ Rope Decoder::rope_until(std::int64_t positions) {
         const std::int64_t enough = std::max<std::int64_t>({positions, 2 * rope_positions_, 256});
         rope_memory_ = backend_.allocate(static_cast<std::size_t>(2 * enough * half) * sizeof(float));
         rope_positions_ = enough;
-        auto* cos = reinterpret_cast<float*>(rope_memory_.get());
+        std::vector<float> angles(static_cast<std::size_t>(2 * enough * half));
+        float* cos = angles.data();
         float* sin = cos + enough * half;
         for (std::int64_t i = 0; i < half; ++i) {
             const float power = static_cast<float>(2 * i) / static_cast<float>(config.dims);
@@ -146,6 +147,7 @@ Rope Decoder::rope_until(std::int64_t positions) {
                 sin[p * half + i] = rounded(std::sin(angle), config.steps);
             }
         }
+        backend_.write(rope_memory_.get(), angles.data(), angles.size() * sizeof(float));
     }
     const auto* cos = reinterpret_cast<const float*>(rope_memory_.get());
     return {config.dims, cos, cos + rope_positions_ * half};

@@ -7,6 +7,7 @@
 #include <future>
 #include <mutex>
 
+#include "engine/devices.h"
 #include "engine/fail.h"
 #include "engine/gguf.h"
 #include "engine/model_source.h"
@@ -19,17 +20,6 @@
 
 namespace tinyllm {
 namespace {
-
-std::unique_ptr<Backend> make_backend(const ModelOptions& options) {
-    BackendOptions backend;
-    backend.threads = options.threads;
-    backend.cores = options.cores;
-    backend.precision = options.exact ? Precision::exact : Precision::fast;
-    if (options.device == "auto" || options.device == "cpu") return make_cpu_backend(backend);
-    if (options.device == "ref") return make_ref_backend(backend);
-    if (options.device == "cuda") fail(ErrorKind::device, "device cuda: this build has no CUDA kernels");
-    fail(ErrorKind::usage, "device {}: expected auto, cpu, cuda or ref", options.device);
-}
 
 /// Gives back what building took beside the result: it would still be there when the weights are at their
 /// peak.
@@ -57,7 +47,8 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     const std::shared_ptr<Model> model(new Model);
     const ModelSource source = open_model_source(path);
     model->exact_ = options.exact;
-    model->backend_ = make_backend(options);
+    std::vector<std::string> about_device;
+    model->backend_ = make_device_backend(options, about_device);
     if (options.record) model->backend_ = make_recording_backend(std::move(model->backend_), *options.record);
     if (options.profile) {
         auto profiling = std::make_unique<ProfilingBackend>(std::move(model->backend_));
@@ -113,6 +104,8 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
     info.notes = totals.notes;
     info.packed_file = cache.used_file();
     info.warnings = cache.warnings();
+    for (const std::string& line : model->backend_->notes()) about_device.push_back(line);
+    info.warnings.insert(info.warnings.begin(), about_device.begin(), about_device.end());
     info.load_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return model;

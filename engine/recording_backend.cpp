@@ -60,9 +60,11 @@ class RecordingBackend final : public ForwardingBackend {
             inner().norm({n, w.cols, x, norm, out});
             x = out;
         }
+        rows_.resize(static_cast<std::size_t>(n * w.cols));
+        inner().read(rows_.data(), x, rows_.size() * sizeof(float));
         squares_.assign(static_cast<std::size_t>(w.cols), 0.0);
-        for (std::int32_t row = 0; row < n; ++row, x += w.cols) {
-            for (std::size_t i = 0; i < squares_.size(); ++i) squares_[i] += static_cast<double>(x[i]) * x[i];
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            squares_[i % squares_.size()] += static_cast<double>(rows_[i]) * rows_[i];
         }
         for (const std::string& name : weights_of(w)) {
             InputStatistics& input = matrix_.inputs[name];
@@ -75,6 +77,7 @@ class RecordingBackend final : public ForwardingBackend {
     ImportanceMatrix& matrix_;
     std::shared_ptr<std::byte> normed_;
     std::size_t normed_bytes_ = 0;
+    std::vector<float> rows_;
     std::vector<double> squares_;
 };
 

@@ -57,6 +57,7 @@ void Session::State::run(std::span<const Token> added) {
             tokens.insert(tokens.end(), added.begin() + part.offset, added.begin() + part.offset + part.n);
             if (part.offset + part.n == std::ssize(added)) keep_hidden(part.first_row + part.n - 1);
         });
+        backend().read(nullptr, nullptr, 0);  // what a device meets is this call's, in errors and in time
     } catch (...) {
         sequence.truncate(std::ssize(tokens));  // what did not run to its end does not count
         throw;

@@ -295,9 +295,8 @@ const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string
     totals_.bytes += total * static_cast<std::int64_t>(sizeof(float));
     if (const float* known = cache_ ? cache_->vector(recipe, total) : nullptr) return known;
 
-    const std::shared_ptr<std::byte> memory =
-        backend_.allocate(static_cast<std::size_t>(total) * sizeof(float));
-    auto* out = reinterpret_cast<float*>(memory.get());
+    std::vector<float> stacked(static_cast<std::size_t>(total));
+    float* out = stacked.data();
     for (std::size_t i = 0; i < views.size(); ++i) {
         const TensorView& view = *views[i];
         check_finite(view);
@@ -307,10 +306,15 @@ const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string
         }
         source_.release_all(view);
     }
+    if (cache_) cache_->keep(recipe, stacked);
+    return in_backend(stacked);
+}
+
+const float* WeightLoader::in_backend(std::span<const float> values) {
+    const std::shared_ptr<std::byte> memory = backend_.allocate(values.size_bytes());
+    backend_.write(memory.get(), values.data(), values.size_bytes());
     memory_.push_back(memory);
-    const auto* values = reinterpret_cast<const float*>(memory.get());
-    if (cache_) cache_->keep(recipe, {values, static_cast<std::size_t>(total)});
-    return values;
+    return reinterpret_cast<const float*>(memory.get());
 }
 
 std::vector<float> WeightLoader::values(std::string_view name, std::int64_t rows, std::int64_t cols,
@@ -327,11 +331,8 @@ std::vector<float> WeightLoader::values(std::string_view name, std::int64_t rows
 }
 
 const float* WeightLoader::keep(std::span<const float> values) {
-    const std::shared_ptr<std::byte> memory = backend_.allocate(values.size_bytes());
-    std::memcpy(memory.get(), values.data(), values.size_bytes());
     totals_.bytes += static_cast<std::int64_t>(values.size_bytes());
-    memory_.push_back(memory);
-    return reinterpret_cast<const float*>(memory.get());
+    return in_backend(values);
 }
 
 void WeightLoader::finish() {

@@ -83,6 +83,7 @@ class WeightLoader {
     /// Reads, checks, rounds to `types` and packs.
     Matrix pack_stored(std::span<RawMatrix> raws, std::span<const TensorView* const> views,
                        std::span<const DType> types);
+    const float* in_backend(std::span<const float> values);
     const float* vector(std::span<const WeightPart> parts, std::string_view suffix, std::int64_t layer);
 
     const Architecture& architecture_;

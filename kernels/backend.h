@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -283,8 +284,17 @@ class Backend {
     /// Where they run; empty: anywhere.
     virtual std::vector<int> cores() const { return {}; }
 
-    /// Zeroed memory that ops may read and write, 64-byte aligned.
+    /// Zeroed memory that ops may read and write, 64-byte aligned. The host's own only where the backend is
+    /// the CPU's: whatever is to work on every device goes through write() and read().
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+    /// `bytes` from the host's memory to the backend's; done for all ops behind it.
+    virtual void write(void* to, const void* from, std::size_t bytes) {
+        if (bytes > 0) std::memcpy(to, from, bytes);
+    }
+    /// From the backend's memory to the host's, behind all ops called before; with no bytes, a wait for them.
+    virtual void read(void* to, const void* from, std::size_t bytes) {
+        if (bytes > 0) std::memcpy(to, from, bytes);
+    }
 
     /// Stacks `parts` (equal cols, each rows x cols) into the layout this backend computes with. What
     /// that is for a stored type says kernels/packed_type.h. `watch` may be null; an empty matrix if it did
@@ -296,6 +306,9 @@ class Backend {
     virtual std::string layout() const { return ""; }
     /// Bytes of a strip in that layout; 0 for a type that strips do not have. Rows and cols are below 2^30.
     virtual std::size_t strip_bytes(DType, std::int64_t /*rows*/, std::int64_t /*cols*/) const { return 0; }
+
+    /// What a user should know of how the weights packed so far are held, one line each.
+    virtual std::vector<std::string> notes() const { return {}; }
 
     /// What the products of most of w's rows with activations of this phase are made of.
     virtual Products products(const Matrix& /*w*/, Phase /*phase*/) const { return Products::f32; }
@@ -343,5 +356,11 @@ std::unique_ptr<Backend> make_ref_backend(const BackendOptions& options);
 
 /// Own kernels per instruction set, own thread pool.
 std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options);
+
+/// Own kernels on the first CUDA device. Throws Error(device), saying why, without one that can be used.
+std::unique_ptr<Backend> make_cuda_backend(const BackendOptions& options);
+
+/// Whether this build has make_cuda_backend's kernels.
+bool has_cuda_kernels();
 
 }  // namespace tinyllm

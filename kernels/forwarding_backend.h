@@ -19,6 +19,8 @@ class ForwardingBackend : public Backend {
     int threads() const override { return inner_->threads(); }
     std::vector<int> cores() const override { return inner_->cores(); }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
+    void write(void* to, const void* from, std::size_t bytes) override { inner_->write(to, from, bytes); }
+    void read(void* to, const void* from, std::size_t bytes) override { inner_->read(to, from, bytes); }
     Matrix pack(std::span<const RawMatrix> parts, PackWatch* watch) override {
         return inner_->pack(parts, watch);
     }
@@ -27,6 +29,7 @@ class ForwardingBackend : public Backend {
         return inner_->strip_bytes(type, rows, cols);
     }
     Products products(const Matrix& w, Phase phase) const override { return inner_->products(w, phase); }
+    std::vector<std::string> notes() const override { return inner_->notes(); }
     void embed(const EmbedArgs& args) override { inner_->embed(args); }
     void norm(const NormArgs& args) override { inner_->norm(args); }
     void linear(const LinearArgs& args) override { inner_->linear(args); }

@@ -68,6 +68,7 @@ void ProfilingBackend::record(std::string_view op, const Matrix* weights, std::s
     StageUse& use = use_of(op, weights, name, work.products);
     const Clock::time_point start = Clock::now();
     call();
+    inner().read(nullptr, nullptr, 0);  // a GPU is still at it
     use.ns += std::chrono::duration<double, std::nano>(Clock::now() - start).count();
     ++use.calls;
     use.weight_bytes += work.weight_bytes;

@@ -11,6 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/devices.h"
+#include "kernels/cuda_emulated.h"
+#include "tinyllm/gpu.h"
+
 namespace tinyllm::test {
 
 constexpr double kTolerance = 1e-4;
@@ -38,6 +42,16 @@ inline std::vector<std::string> golden_cases(bool encoder_decoders) {
     }
     std::ranges::sort(names);
     return names;
+}
+
+/// What the models run on: a GPU too where there is one, and its kernels run by loops in any case.
+inline std::vector<std::string> golden_devices() {
+    more_devices()[kCudaEmulated] = [](const BackendOptions& options) {
+        return make_cuda_emulated_backend(options.precision);
+    };
+    std::vector<std::string> devices = {"ref", "cpu", kCudaEmulated};
+    if (has_cuda_kernels() && !probe_gpus().gpus.empty()) devices.emplace_back("cuda");
+    return devices;
 }
 
 inline std::string as_test_name(std::string name) {

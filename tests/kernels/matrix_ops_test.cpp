@@ -1,4 +1,5 @@
-// linear, glu, logits, score, embed and norm on every instruction set against the reference.
+// linear, glu, logits, score, embed and norm on every instruction set and on the CUDA kernels' emulation
+// against the reference.
 #include "kernels/op_cases.h"
 
 namespace tinyllm::test {
@@ -86,7 +87,7 @@ struct LinearCase {
 };
 
 class MatrixOps : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Isa, MatrixOps, testing::ValuesIn(live_isas()),
+INSTANTIATE_TEST_SUITE_P(Isa, MatrixOps, testing::ValuesIn(live_backends()),
                          [](const auto& test) { return test.param; });
 
 TEST_P(MatrixOps, WhatIsNotAcceptedIsNotPacked) {
@@ -97,7 +98,7 @@ TEST_P(MatrixOps, WhatIsNotAcceptedIsNotPacked) {
     for (const std::size_t refuse : {0, 1}) {
         Watch watch;
         watch.refuse = refuse;
-        EXPECT_FALSE(cpu_backend(GetParam(), 2, Precision::fast)->pack(parts, &watch));
+        EXPECT_FALSE(backend_on(GetParam(), 2, Precision::fast)->pack(parts, &watch));
         EXPECT_EQ(watch.released.size(), refuse);
         EXPECT_FALSE(make_ref_backend({})->pack(parts, &watch));
     }
@@ -107,7 +108,7 @@ TEST_P(MatrixOps, LinearEqualsReference) {
     const auto ref = make_ref_backend({});
     int variant = 0;
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto backend = cpu_backend(GetParam(), 2, precision);
+        const auto backend = backend_on(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
             for (const Shape shape :
                  {Shape{64, 576}, Shape{50, 896}, Shape{37, 960}, Shape{33, 1088}, Shape{50, 768},
@@ -135,7 +136,7 @@ TEST_P(MatrixOps, LinearEqualsReference) {
 
 TEST_P(MatrixOps, PlainTypesLoseNoMoreThanPairsDo) {
     const auto ref = make_ref_backend({});
-    const auto backend = cpu_backend(GetParam(), 1, Precision::fast);
+    const auto backend = backend_on(GetParam(), 1, Precision::fast);
     Random random(3);
     for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
         const Stored w = stored_matrix(random, type, 100, 333);
@@ -158,7 +159,7 @@ TEST_P(MatrixOps, PlainTypesLoseNoMoreThanPairsDo) {
 
 TEST_P(MatrixOps, TransposedAndReorderedRows) {
     const auto ref = make_ref_backend({});
-    const auto backend = cpu_backend(GetParam(), 1, Precision::exact);
+    const auto backend = backend_on(GetParam(), 1, Precision::exact);
     Random random(4);
     for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
         // Stored (cols, stored rows) = (40, 90); two parts pick rows of it.
@@ -197,9 +198,10 @@ TEST_P(MatrixOps, TransposedAndReorderedRows) {
 }
 
 TEST_P(MatrixOps, BitsDoNotDependOnThreads) {
+    if (is_cuda(GetParam())) GTEST_SKIP() << "has no threads to choose";
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto one = cpu_backend(GetParam(), 1, precision);
-        const auto three = cpu_backend(GetParam(), 3, precision);
+        const auto one = backend_on(GetParam(), 1, precision);
+        const auto three = backend_on(GetParam(), 3, precision);
         int variant = 0;
         for (const DType type : all_dtypes()) {
             for (const std::int32_t n : {1, 3, 50}) {
@@ -213,7 +215,7 @@ TEST_P(MatrixOps, BitsDoNotDependOnThreads) {
 
 TEST_P(MatrixOps, BitsDoNotDependOnTheBatch) {
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto backend = cpu_backend(GetParam(), 2, precision);
+        const auto backend = backend_on(GetParam(), 2, precision);
         for (const Phase phase : {Phase::prompt, Phase::decode}) {
             int variant = 0;
             for (const DType type : all_dtypes()) {
@@ -236,7 +238,7 @@ TEST_P(MatrixOps, Glu) {
     const auto ref = make_ref_backend({});
     Random random(5);
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto backend = cpu_backend(GetParam(), 2, precision);
+        const auto backend = backend_on(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
             const std::int64_t dim = fitting(type, 96);
             for (const std::int64_t ff : {48, 37}) {
@@ -280,7 +282,7 @@ TEST_P(MatrixOps, LogitsAndScore) {
     const auto ref = make_ref_backend({});
     Random random(6);
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto backend = cpu_backend(GetParam(), 2, precision);
+        const auto backend = backend_on(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
             const std::int64_t vocab = 1237;
             const std::int64_t dim = fitting(type, 64);
@@ -328,7 +330,7 @@ TEST_P(MatrixOps, LogitsAndScore) {
 }
 
 TEST_P(MatrixOps, ScoreNamesTheFirstOfEquals) {
-    const auto backend = cpu_backend(GetParam(), 2, Precision::fast);
+    const auto backend = backend_on(GetParam(), 2, Precision::fast);
     std::vector<float> head(2000, 0.5f);  // every token scores the same
     head[0] = head[1] = 0.25f;
     const RawMatrix raw{
@@ -347,7 +349,7 @@ TEST_P(MatrixOps, EmbedReadsTheStoredRows) {
     const auto ref = make_ref_backend({});
     Random random(7);
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto backend = cpu_backend(GetParam(), 2, precision);
+        const auto backend = backend_on(GetParam(), 2, precision);
         for (const DType type : all_dtypes()) {
             const std::int64_t dim = fitting(type, 64);
             Stored table = stored_matrix(random, type, 77, dim);
@@ -364,7 +366,7 @@ TEST_P(MatrixOps, EmbedReadsTheStoredRows) {
                 return out;
             };
             const std::vector<float> want = run(*ref), have = run(*backend);
-            if (packs_exactly(type, precision)) {
+            if (packs_exactly(GetParam(), type, precision)) {
                 EXPECT_TRUE(same_bits(want, have)) << dtype_name(type);
             } else {
                 // Scales of eleven bits; q2_k is rounded to q8_0.
@@ -377,7 +379,7 @@ TEST_P(MatrixOps, EmbedReadsTheStoredRows) {
 
 TEST_P(MatrixOps, NormInPlace) {
     const auto ref = make_ref_backend({});
-    const auto backend = cpu_backend(GetParam(), 2, Precision::fast);
+    const auto backend = backend_on(GetParam(), 2, Precision::fast);
     Random random(8);
     for (const std::int64_t dim : {1, 33, 576}) {
         for (const NormKind kind : {NormKind::layer, NormKind::rms}) {
@@ -396,7 +398,7 @@ TEST_P(MatrixOps, NormInPlace) {
 
 TEST_P(MatrixOps, NanAndInfinityPropagate) {
     for (const Precision precision : {Precision::fast, Precision::exact}) {
-        const auto backend = cpu_backend(GetParam(), 2, precision);
+        const auto backend = backend_on(GetParam(), 2, precision);
         Random random(9);
         for (const DType type : all_dtypes()) {
             const std::int64_t dim = fitting(type, 64);
@@ -419,7 +421,7 @@ TEST_P(MatrixOps, NanAndInfinityPropagate) {
 
 TEST_P(MatrixOps, ActivationsAcrossTheirRange) {
     const auto ref = make_ref_backend({});
-    const auto backend = cpu_backend(GetParam(), 1, Precision::exact);
+    const auto backend = backend_on(GetParam(), 1, Precision::exact);
     const float one = 1;
     const RawMatrix raw{
         .type = DType::f32, .rows = 1, .cols = 1, .data = reinterpret_cast<const std::byte*>(&one)};

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -13,8 +14,11 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/cpu_info.h"
+#include "kernels/cuda_emulated.h"
+#include "kernels/host_memory_backend.h"
 #include "kernels/packed_type.h"
 #include "kernels/quant.h"
+#include "tinyllm/gpu.h"
 
 #ifdef TINYLLM_EMULATED_TILES
 namespace tinyllm::cpu::amx_emulated {
@@ -73,6 +77,27 @@ inline std::unique_ptr<Backend> cpu_backend(const std::string& isa, int threads,
         BackendOptions{.threads = threads, .precision = precision, .isa = ""}, table_of(isa));
 }
 
+/// The sets of kernels above, the CUDA kernels run by loops, and where there is a GPU on that.
+inline std::vector<std::string> live_backends() {
+    std::vector<std::string> names = live_isas();
+    names.emplace_back(kCudaEmulated);
+    if (has_cuda_kernels() && !probe_gpus().gpus.empty()) names.emplace_back("cuda");
+    return names;
+}
+
+inline bool is_cuda(const std::string& backend) {
+    return backend == kCudaEmulated || backend == "cuda";
+}
+
+inline std::unique_ptr<Backend> backend_on(const std::string& name, int threads, Precision precision) {
+    if (name == kCudaEmulated) return make_cuda_emulated_backend(precision);
+    if (name == "cuda") {
+        return std::make_unique<HostMemoryBackend>(
+            make_cuda_backend({.threads = 0, .precision = precision, .isa = ""}));
+    }
+    return cpu_backend(name, threads, precision);
+}
+
 class Random {
   public:
     explicit Random(unsigned seed) : engine_(seed) {}
@@ -119,6 +144,16 @@ inline bool packs_exactly(DType type, Precision precision) {
     return packed == DType::f32 || (packed == type && type != DType::q6_k);
 }
 
+/// The same of what a backend of live_backends() holds.
+inline bool packs_exactly(const std::string& backend, DType type, Precision precision) {
+    if (!is_cuda(backend)) return packs_exactly(type, precision);
+    using enum DType;
+    constexpr DType kNative[] = {f32, f16, bf16, q8_0, q4_0, q5_0, q4_k, q6_k};
+    // f16 has all bits of t3_64's and t4_64's levels times their scales.
+    return precision == Precision::exact || std::ranges::count(kNative, type) || type == t3_64 ||
+           type == t4_64;
+}
+
 /// Mean squared error over mean square of what is wanted; NaN where either holds one.
 inline double nmse(const std::vector<float>& want, const std::vector<float>& have) {
     double error = 0;
@@ -133,6 +168,7 @@ inline double nmse(const std::vector<float>& want, const std::vector<float>& hav
 /// What products of bf16 pairs on `isa` may lose with weights of a type, as nmse: with one term both factors
 /// are rounded by up to 2^-9, with three what is left out is 2^-16.
 inline double pairs_loss(const std::string& isa, DType type, Precision precision) {
+    if (is_cuda(isa)) return 0;
     const cpu::PairKernels* pairs = table_of(isa).pairs;
     if (!pairs || precision == Precision::exact) return 0;
     const int terms = pairs->terms(static_cast<int>(packed_type(type, precision)));

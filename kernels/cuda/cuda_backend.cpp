@@ -1,0 +1,343 @@
+#include "kernels/cuda/cuda_backend.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "kernels/cuda/pack.h"
+#include "tinyllm/error.h"
+
+namespace tinyllm::TINYLLM_CUDA_SPACE {
+namespace {
+
+static_assert(kNormNone == static_cast<int>(NormKind::none) &&
+              kNormLayer == static_cast<int>(NormKind::layer) && kNormRms == static_cast<int>(NormKind::rms));
+static_assert(kNone == static_cast<int>(Activation::none) && kRelu == static_cast<int>(Activation::relu) &&
+              kSilu == static_cast<int>(Activation::silu) && kGelu == static_cast<int>(Activation::gelu) &&
+              kGeluTanh == static_cast<int>(Activation::gelu_tanh) &&
+              kReluSquared == static_cast<int>(Activation::relu_squared));
+
+NormParams params(const Norm& norm) {
+    return {static_cast<int>(norm.kind), norm.eps, norm.weight, norm.bias};
+}
+
+/// Where blocks of a sequence lie beside the first block of the first.
+class BlockOffsets {
+  public:
+    explicit BlockOffsets(std::byte* const* blocks) : blocks_(blocks) {}
+    void add(std::int32_t id) {
+        if (!base_) base_ = blocks_[id];
+        offsets_.push_back(reinterpret_cast<std::intptr_t>(blocks_[id]) -
+                           reinterpret_cast<std::intptr_t>(base_));
+    }
+    CacheParams params(DType type, Tables& tables) const {
+        return {static_cast<int>(type), reinterpret_cast<unsigned char*>(base_),
+                tables.put(std::span<const std::int64_t>(offsets_))};
+    }
+
+  private:
+    std::byte* const* blocks_;
+    std::byte* base_ = nullptr;
+    std::vector<std::int64_t> offsets_;
+};
+
+}  // namespace
+
+const std::byte* Tables::put_bytes(std::span<const std::byte> bytes) {
+    const auto known = std::ranges::find_if(
+        tables_, [&](const Table& table) { return std::ranges::equal(table.contents, bytes); });
+    if (known != tables_.end()) {
+        tables_.splice(tables_.begin(), tables_, known);
+        return tables_.front().memory.take<std::byte>(0);
+    }
+    if (tables_.size() < kTables) {
+        tables_.push_front({{}, Buffer(runtime_)});
+    } else {
+        tables_.splice(tables_.begin(), tables_, std::prev(tables_.end()));
+    }
+    Table& table = tables_.front();
+    table.contents.assign(bytes.begin(), bytes.end());
+    // A size that neighbouring steps share.
+    auto* to = table.memory.take<std::byte>(static_cast<std::int64_t>((bytes.size() + 4095) / 4096 * 4096));
+    if (!bytes.empty()) runtime_.upload(to, bytes.data(), bytes.size());
+    return to;
+}
+
+CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, Precision precision)
+    : runtime_(std::move(runtime)), precision_(precision) {}
+
+Matrix CudaBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
+    return TINYLLM_CUDA_SPACE::pack(*runtime_, precision_, parts, watch, recoded_);
+}
+
+Products CudaBackend::products(const Matrix& w, Phase phase) const {
+    const auto main = std::ranges::max_element(w.strips, {}, &Strip::rows);
+    const bool quantized = main != w.strips.end() && dtype_block(main->type) > 1;
+    return quantized && phase == Phase::decode && precision_ == Precision::fast ? Products::int8
+                                                                                : Products::f32;
+}
+
+std::vector<std::string> CudaBackend::notes() const {
+    std::vector<std::string> notes;
+    for (const DType type : recoded_) {
+        notes.push_back(std::string(dtype_name(type)) + " weights are held as " +
+                        std::string(dtype_name(held_type(type, precision_))) +
+                        " on the GPU, for which there are no kernels of that type");
+    }
+    return notes;
+}
+
+std::vector<CudaBackend::Piece> CudaBackend::pieces(const Matrix& w, std::int64_t first, std::int64_t rows) {
+    std::vector<Piece> found;
+    std::int64_t begin = 0;
+    for (const Strip& strip : w.strips) {
+        const std::int64_t from = std::max(first, begin), to = std::min(first + rows, begin + strip.rows);
+        if (from < to) {
+            found.push_back(
+                {{static_cast<int>(strip.type), reinterpret_cast<const unsigned char*>(strip.data),
+                  strip.rows, w.cols, from - begin, to - from},
+                 from - first});
+        }
+        begin += strip.rows;
+    }
+    return found;
+}
+
+void CudaBackend::embed_table(const Matrix& table, std::span<const std::int32_t> tokens, float scale,
+                              bool add, float* out) {
+    const std::int32_t* at = tables_.put(tokens);
+    for (const Piece& piece : pieces(table, 0, table.rows)) {
+        launch_embed(runtime_->stream(),
+                     {static_cast<int>(tokens.size()), at, piece.rows, piece.before, scale, add, out});
+    }
+}
+
+void CudaBackend::embed(const EmbedArgs& args) {
+    const auto n = static_cast<std::size_t>(args.n);
+    embed_table(*args.table, {args.tokens, n}, args.scale, false, args.out);
+    if (args.position_table) embed_table(*args.position_table, {args.positions, n}, 1, true, args.out);
+}
+
+void CudaBackend::norm(const NormArgs& args) {
+    launch_norm(runtime_->stream(), {args.n, args.dim, args.x, nullptr, params(args.norm), args.out});
+}
+
+const float* CudaBackend::normed(std::int64_t n, std::int64_t dim, const float* x, const std::int32_t* rows,
+                                 const Norm& norm) {
+    auto* out = normed_.take<float>(n * dim);
+    launch_norm(runtime_->stream(), {static_cast<int>(n), dim, x, rows, params(norm), out});
+    return out;
+}
+
+void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, const Norm& norm,
+                           const Epilogue& epilogue, Phase phase) {
+    const bool tiles = by_tiles(phase);
+    if (tiles && norm.kind != NormKind::none) x = normed(n, w.cols, x, nullptr, norm);
+    for (const Piece& piece : pieces(w, 0, w.rows)) {
+        Epilogue e = epilogue;
+        e.out += piece.before;
+        if (e.bias) e.bias += piece.before;
+        if (tiles) {
+            launch_gemm(runtime_->stream(), {static_cast<int>(n), x, piece.rows, e});
+            continue;
+        }
+        for (std::int64_t i = 0; i < n; i += kMatvecRows, e.out += kMatvecRows * e.out_stride) {
+            MatvecParams p;
+            p.n = static_cast<int>(std::min<std::int64_t>(kMatvecRows, n - i));
+            p.x = x + i * w.cols;
+            p.norm = params(norm);
+            p.w = piece.rows;
+            p.epilogue = e;
+            p.blocks = 8 * runtime_->multiprocessors();
+            launch_matvec(runtime_->stream(), p);
+        }
+    }
+}
+
+void CudaBackend::linear(const LinearArgs& args) {
+    multiply(*args.w, args.n, args.x, args.norm,
+             {args.bias, static_cast<int>(args.activation), args.accumulate, 1, args.out, args.w->rows},
+             args.phase);
+}
+
+void CudaBackend::glu(const GluArgs& args) {
+    const Matrix& w = *args.w;
+    const std::int64_t ff = w.rows / 2;
+    const std::vector<Piece> gates = pieces(w, 0, ff), ups = pieces(w, ff, ff);
+    const auto alike = [](const Piece& a, const Piece& b) {
+        return a.rows.type == b.rows.type && a.rows.rows == b.rows.rows;
+    };
+    if (by_tiles(args.phase) || !std::ranges::equal(gates, ups, alike)) {
+        auto* both = products_.take<float>(args.n * w.rows);
+        multiply(w, args.n, args.x, args.norm, {args.bias, kNone, false, 1, both, w.rows}, args.phase);
+        launch_glu(runtime_->stream(), {args.n, ff, static_cast<int>(args.activation), both, args.out});
+        return;
+    }
+    for (std::size_t s = 0; s < gates.size(); ++s) {
+        for (std::int64_t i = 0; i < args.n; i += kMatvecRows) {
+            MatvecParams p;
+            p.n = static_cast<int>(std::min<std::int64_t>(kMatvecRows, args.n - i));
+            p.x = args.x + i * w.cols;
+            p.norm = params(args.norm);
+            p.w = gates[s].rows;
+            p.up = ups[s].rows;
+            const std::int64_t before = gates[s].before;
+            p.up_bias = args.bias ? args.bias + ff + before : nullptr;
+            p.epilogue = {args.bias ? args.bias + before : nullptr,
+                          static_cast<int>(args.activation),
+                          false,
+                          1,
+                          args.out + i * ff + before,
+                          ff};
+            p.blocks = 8 * runtime_->multiprocessors();
+            launch_matvec(runtime_->stream(), p);
+        }
+    }
+}
+
+KvParams CudaBackend::kv_params(const KvLayer& kv, std::span<const Segment> segments, std::int32_t window,
+                                std::span<RowPlace> places) {
+    BlockOffsets k(kv.k_blocks), v(kv.v_blocks);
+    std::int32_t table = 0;
+    for (const Segment& segment : segments) {
+        for (std::int32_t i = 0; i < segment.n_rows; ++i) {
+            const std::int32_t position = segment.start + i;
+            places[static_cast<std::size_t>(segment.first_row + i)] = {
+                position, window > 0 ? std::max(0, position - window + 1) : 0,
+                segment.n_keys > 0 ? segment.n_keys : position + 1, table};
+        }
+        const std::int32_t positions = segment.n_keys > 0 ? segment.n_keys : segment.start + segment.n_rows;
+        for (std::int32_t b = 0; b * kKvBlock < positions; ++b, ++table) {
+            k.add(segment.blocks[b]);
+            v.add(segment.blocks[b]);
+        }
+    }
+    KvParams p;
+    p.k = k.params(kv.k_type, tables_);
+    p.v = v.params(kv.v_type, tables_);
+    p.n_kv_heads = kv.n_kv_heads;
+    p.head_dim = kv.head_dim;
+    p.k_row_bytes = static_cast<std::int64_t>(row_bytes(kv.k_type, kv.head_dim));
+    p.v_row_bytes = static_cast<std::int64_t>(row_bytes(kv.v_type, kv.head_dim));
+    return p;
+}
+
+void CudaBackend::qkv(const QkvArgs& args) {
+    const Matrix& w = *args.w;
+    auto* all = products_.take<float>(args.n * w.rows);
+    multiply(w, args.n, args.x, args.norm, {args.bias, kNone, false, 1, all, w.rows}, args.phase);
+    // Keys of an encoder are stored at their rows' positions, whatever its rows see.
+    std::vector<Segment> written(args.segments.begin(), args.segments.end());
+    for (Segment& segment : written) segment.n_keys = 0;
+    std::vector<RowPlace> places(static_cast<std::size_t>(args.n));
+    RopeStoreParams p;
+    p.kv = kv_params(args.kv, written, 0, places);
+    p.places = tables_.put(std::span<const RowPlace>(places));
+    p.n = args.n;
+    p.qkv = all;
+    p.n_heads = args.n_heads;
+    p.rope_dims = args.rope.dims;
+    p.cos = args.rope.cos;
+    p.sin = args.rope.sin;
+    p.q = args.q;
+    launch_rope_store(runtime_->stream(), p);
+}
+
+void CudaBackend::attend(const AttendArgs& args) {
+    if (args.kv.head_dim > kMaxHeadDim) {
+        throw Error(ErrorKind::unsupported, "device cuda: attention heads of " +
+                                                std::to_string(args.kv.head_dim) + " elements, at most " +
+                                                std::to_string(kMaxHeadDim) + " are supported");
+    }
+    std::vector<RowPlace> places(static_cast<std::size_t>(args.n));
+    AttendParams p;
+    p.kv = kv_params(args.kv, args.segments, args.window, places);
+    const std::int32_t group = args.n_heads / args.kv.n_kv_heads;
+    const std::int32_t queries = tile_queries(args.kv.head_dim);
+    p.heads_per_tile = std::min(group, queries);
+    const std::int32_t rows = std::max(1, queries / p.heads_per_tile);
+    std::vector<QueryTile> tiles;
+    for (const Segment& segment : args.segments) {
+        for (std::int32_t i = 0; i < segment.n_rows; i += rows) {
+            tiles.push_back({segment.first_row + i, std::min(rows, segment.n_rows - i)});
+        }
+    }
+    p.tiles = static_cast<int>(tiles.size());
+    p.tile = tables_.put(std::span<const QueryTile>(tiles));
+    p.places = tables_.put(std::span<const RowPlace>(places));
+    p.q = args.q;
+    p.n = args.n;
+    p.n_heads = args.n_heads;
+    p.scale = args.scale;
+    if (args.alibi) p.slopes = tables_.put(std::span(args.alibi, static_cast<std::size_t>(args.n_heads)));
+    p.relative = args.relative.values;
+    p.span = args.relative.span;
+    p.out = args.out;
+    if (args.phase == Phase::decode && precision_ == Precision::fast) {
+        const std::int32_t end = std::ranges::max_element(places, {}, &RowPlace::end)->end;
+        p.splits = (end + kSplitKeys - 1) / kSplitKeys;
+        if (p.splits > 1) {
+            p.parts =
+                parts_.take<float>(std::int64_t{p.splits} * args.n * args.n_heads * (args.kv.head_dim + 2));
+        }
+    }
+    launch_attend(runtime_->stream(), p);
+}
+
+std::size_t CudaBackend::rows_of_logits(const Matrix& head) {
+    constexpr std::int64_t kFloats = std::int64_t{8} << 20;
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(kFloats / head.rows, 1, 64));
+}
+
+float* CudaBackend::head_rows(const float* x, std::span<const std::int32_t> rows, const Norm& norm,
+                              const Matrix& head, const float* bias, float scale, Phase phase) {
+    const auto n = static_cast<std::int64_t>(rows.size());
+    auto* out = logits_.take<float>(n * head.rows);
+    const Epilogue epilogue{bias, kNone, false, scale, out, head.rows};
+    if (n == 1) {
+        multiply(head, 1, x + rows[0] * head.cols, norm, epilogue, phase);
+    } else {
+        multiply(head, n, normed(n, head.cols, x, tables_.put(rows), norm), {}, epilogue, phase);
+    }
+    return out;
+}
+
+void CudaBackend::logits(const LogitsArgs& args) {
+    const std::size_t most = rows_of_logits(*args.head);
+    const auto vocab = static_cast<std::size_t>(args.head->rows);
+    for (std::size_t i = 0; i < args.rows.size(); i += most) {
+        const auto rows = args.rows.subspan(i, std::min(most, args.rows.size() - i));
+        const float* part = head_rows(args.x, rows, args.norm, *args.head, args.bias, args.scale, args.phase);
+        runtime_->download(args.logits + i * vocab, part, rows.size() * vocab * sizeof(float));
+    }
+}
+
+void CudaBackend::score(const ScoreArgs& args) {
+    const std::size_t n = args.rows.size(), most = rows_of_logits(*args.head);
+    auto* logprobs = scores_.take<float>(2 * static_cast<std::int64_t>(n));
+    auto* argmax = reinterpret_cast<std::int32_t*>(logprobs + n);
+    for (std::size_t i = 0; i < n; i += most) {
+        const auto rows = args.rows.subspan(i, std::min(most, n - i));
+        const float* part =
+            head_rows(args.x, rows, args.norm, *args.head, args.bias, args.scale, Phase::prompt);
+        launch_score(runtime_->stream(),
+                     {static_cast<int>(rows.size()), args.head->rows, part,
+                      tables_.put(args.targets.subspan(i, rows.size())), logprobs + i, argmax + i});
+    }
+    if (n == 0) return;
+    runtime_->download(args.logprobs, logprobs, n * sizeof(float));
+    runtime_->download(args.argmax, argmax, n * sizeof(std::int32_t));
+}
+
+void CudaBackend::copy_kv(const CopyKvArgs& args) {
+    const auto copy = [&](std::byte* const* blocks, DType type) {
+        const auto row = static_cast<std::int64_t>(row_bytes(type, args.kv.head_dim));
+        launch_copy(runtime_->stream(), {reinterpret_cast<const unsigned char*>(blocks[args.from]),
+                                         reinterpret_cast<unsigned char*>(blocks[args.to]),
+                                         args.kv.n_kv_heads, kKvBlock * row, args.n_positions * row});
+    };
+    copy(args.kv.k_blocks, args.kv.k_type);
+    copy(args.kv.v_blocks, args.kv.v_type);
+}
+
+}  // namespace tinyllm::TINYLLM_CUDA_SPACE

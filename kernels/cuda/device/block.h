@@ -1,0 +1,145 @@
+// How a kernel is written so that a GPU runs it and the host's compiler emulates it: a struct of plain
+// arguments whose operator()(Block&) alternates
+//   block.each([&](int t) {...})   what every thread t of the block does, without waiting for another,
+//   block.warp_sum(...) and its like, and block.sync().
+// What lies outside each() is the same for all threads of the block. A thread's own variables that outlive
+// one each() are PerThread, what threads share is Shared. On a GPU each() is its body and PerThread a
+// register.
+#pragma once
+
+#include "kernels/cuda/device/platform.h"
+
+namespace tinyllm {
+namespace TINYLLM_CUDA_SPACE {
+
+constexpr int kWarp = 32;
+
+struct Sum {
+    template <typename T>
+    TINYLLM_DEVICE T operator()(T a, T b) const {
+        return a + b;
+    }
+};
+struct Largest {
+    template <typename T>
+    TINYLLM_DEVICE T operator()(T a, T b) const {
+        return a < b ? b : a;
+    }
+};
+struct Smallest {
+    template <typename T>
+    TINYLLM_DEVICE T operator()(T a, T b) const {
+        return b < a ? b : a;
+    }
+};
+
+struct Grid {
+    int64_t x;
+    int y, z;
+};
+
+}  // namespace TINYLLM_CUDA_SPACE
+}  // namespace tinyllm
+
+#if defined(TINYLLM_CUDA_EMULATED)
+#include "kernels/cuda/device/block_emulated.h"
+#else
+
+extern __shared__ __align__(16) unsigned char tinyllm_shared_memory[];
+
+namespace tinyllm {
+namespace TINYLLM_CUDA_SPACE {
+
+class Block {
+  public:
+    int x, y, z, grid_x;
+
+    TINYLLM_DEVICE Block()
+        : x(static_cast<int>(blockIdx.x)),
+          y(static_cast<int>(blockIdx.y)),
+          z(static_cast<int>(blockIdx.z)),
+          grid_x(static_cast<int>(gridDim.x)),
+          taken_(0) {}
+
+    template <typename Body>
+    TINYLLM_DEVICE void each(const Body& body) {
+        body(static_cast<int>(threadIdx.x));
+    }
+    /// What any thread of the block wrote before is seen by all behind it.
+    TINYLLM_DEVICE void sync() { __syncthreads(); }
+    /// Likewise within each warp.
+    TINYLLM_DEVICE void sync_warps() { __syncwarp(); }
+    /// value(t) becomes op over the values of the `width` neighbours in t's warp, in the same order for all.
+    template <typename Value, typename Op>
+    TINYLLM_DEVICE void warp_reduce(const Value& value, const Op& op, int width = kWarp) {
+        auto& own = value(static_cast<int>(threadIdx.x));
+        TINYLLM_UNROLL
+        for (int step = width / 2; step > 0; step /= 2)
+            own = op(own, __shfl_xor_sync(0xffffffffu, own, step));
+    }
+
+    template <typename T>
+    TINYLLM_DEVICE T* take(int count) {
+        T* at = reinterpret_cast<T*>(tinyllm_shared_memory + taken_);
+        taken_ += (count * static_cast<int>(sizeof(T)) + 15) / 16 * 16;
+        return at;
+    }
+
+  private:
+    int taken_;
+};
+
+template <typename T>
+class PerThread {
+  public:
+    TINYLLM_DEVICE explicit PerThread(const Block&) {}
+    TINYLLM_DEVICE T& operator[](int) { return value_; }
+
+  private:
+    T value_;
+};
+
+/// `count` elements in the block's shared memory.
+template <typename T>
+class Shared {
+  public:
+    TINYLLM_DEVICE Shared(Block& block, int count) : at_(block.take<T>(count)) {}
+    TINYLLM_DEVICE T get(int /*t*/, int i) const { return at_[i]; }
+    TINYLLM_DEVICE void set(int /*t*/, int i, T value) { at_[i] = value; }
+    /// Elements [i, i + 4) or [i, i + 2) of four bytes; i a multiple of 4 or 2.
+    TINYLLM_DEVICE void get4(int /*t*/, int i, T* to) const {
+        const uint4 v = *reinterpret_cast<const uint4*>(at_ + i);
+        to[0] = from_word(v.x, T()), to[1] = from_word(v.y, T()), to[2] = from_word(v.z, T()),
+        to[3] = from_word(v.w, T());
+    }
+    TINYLLM_DEVICE void get2(int /*t*/, int i, T* to) const {
+        const uint2 v = *reinterpret_cast<const uint2*>(at_ + i);
+        to[0] = from_word(v.x, T()), to[1] = from_word(v.y, T());
+    }
+
+  private:
+    static TINYLLM_DEVICE float from_word(uint32_t word, float) { return __uint_as_float(word); }
+    static TINYLLM_DEVICE uint32_t from_word(uint32_t word, uint32_t) { return word; }
+    T* at_;
+};
+
+template <typename Kernel>
+__global__ void __launch_bounds__(Kernel::kThreads) run_kernel(const Kernel kernel) {
+    Block block;
+    kernel(block);
+}
+
+/// Queues it; the driver reports what goes wrong at the next wait.
+template <typename Kernel>
+void launch(void* stream, Grid grid, int64_t shared_bytes, const Kernel& kernel) {
+    const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+                      static_cast<unsigned>(grid.z));
+    run_kernel<Kernel>
+        <<<blocks, Kernel::kThreads, static_cast<size_t>(shared_bytes), static_cast<cudaStream_t>(stream)>>>(
+            kernel);
+}
+
+}  // namespace TINYLLM_CUDA_SPACE
+}  // namespace tinyllm
+
+#endif

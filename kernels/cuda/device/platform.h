@@ -1,0 +1,157 @@
+// What compiles the device code: nvcc for a GPU, or the host's compiler for the emulation
+// (TINYLLM_CUDA_EMULATED), in which the threads of a block are loops. All that a GPU or a toolkit may lack
+// stands here: the rest of device/ is C++14, as CUDA 10.2 for the Jetson Nano takes it, and calls no
+// intrinsic itself.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+
+#if defined(TINYLLM_CUDA_EMULATED)
+#include <cstring>
+#define TINYLLM_CUDA_SPACE cuda_emulated
+#define TINYLLM_DEVICE inline
+#define TINYLLM_BOTH inline
+#elif defined(__CUDACC__)
+#include <cuda_fp16.h>
+#define TINYLLM_CUDA_SPACE cuda
+#define TINYLLM_DEVICE __device__ __forceinline__
+#define TINYLLM_BOTH __host__ __device__ __forceinline__
+#else  // host code of the product, which shares layouts and argument structs
+#define TINYLLM_CUDA_SPACE cuda
+#define TINYLLM_DEVICE inline
+#define TINYLLM_BOTH inline
+#endif
+
+// Loops over registers: without unrolling they would live in memory.
+#if defined(__CUDACC__)
+#define TINYLLM_UNROLL _Pragma("unroll")
+#else
+#define TINYLLM_UNROLL
+#endif
+
+namespace tinyllm {
+namespace TINYLLM_CUDA_SPACE {
+
+struct alignas(8) Words2 {
+    uint32_t w[2];
+};
+struct alignas(16) Words4 {
+    uint32_t w[4];
+};
+
+#if defined(__CUDACC__)
+
+TINYLLM_DEVICE float bits_to_float(uint32_t bits) {
+    return __uint_as_float(bits);
+}
+TINYLLM_DEVICE uint32_t float_to_bits(float x) {
+    return __float_as_uint(x);
+}
+TINYLLM_DEVICE float half_to_float(uint16_t bits) {
+    return __half2float(__ushort_as_half(bits));
+}
+TINYLLM_DEVICE uint16_t float_to_half(float x) {
+    return __half_as_ushort(__float2half_rn(x));
+}
+
+/// acc + the four products of signed bytes.
+TINYLLM_DEVICE int dot4(uint32_t a, uint32_t b, int acc) {
+#if __CUDA_ARCH__ >= 610
+    return __dp4a(static_cast<int>(a), static_cast<int>(b), acc);
+#else  // sm_53
+    for (int i = 0; i < 32; i += 8) {
+        acc += static_cast<int>(static_cast<int8_t>(a >> i)) * static_cast<int>(static_cast<int8_t>(b >> i));
+    }
+    return acc;
+#endif
+}
+
+// Weights are read once: through the read-only path, in one instruction each.
+TINYLLM_DEVICE Words4 load4(const void* from) {
+    const uint4 v = __ldg(static_cast<const uint4*>(from));
+    return Words4{{v.x, v.y, v.z, v.w}};
+}
+TINYLLM_DEVICE Words2 load2(const void* from) {
+    const uint2 v = __ldg(static_cast<const uint2*>(from));
+    return Words2{{v.x, v.y}};
+}
+TINYLLM_DEVICE uint32_t load1(const void* from) {
+    return __ldg(static_cast<const unsigned int*>(from));
+}
+TINYLLM_DEVICE uint16_t load_u16(const void* from) {
+    return __ldg(static_cast<const unsigned short*>(from));
+}
+TINYLLM_DEVICE uint8_t load_u8(const void* from) {
+    return __ldg(static_cast<const unsigned char*>(from));
+}
+
+#elif defined(TINYLLM_CUDA_EMULATED)
+
+inline float bits_to_float(uint32_t bits) {
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+inline uint32_t float_to_bits(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+inline float half_to_float(uint16_t h) {
+    const uint32_t sign = (h & 0x8000u) << 16, magnitude = h & 0x7fffu;
+    if (magnitude >= 0x7c00u) return bits_to_float(sign | magnitude << 13 | 0x7f800000u);
+    if (magnitude >= 0x0400u) return bits_to_float(sign | ((magnitude << 13) + (112u << 23)));
+    return bits_to_float(sign | float_to_bits(static_cast<float>(magnitude) / 16777216.0f));
+}
+inline uint16_t float_to_half(float x) {
+    const uint32_t bits = float_to_bits(x), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    uint32_t h = 0;
+    if (magnitude > 0x7f800000u) {
+        h = 0x7fffu;  // the one NaN that the hardware makes
+        return static_cast<uint16_t>(h);
+    }
+    if (magnitude >= 0x477ff000u) {
+        h = 0x7c00u;
+    } else if (magnitude >= 0x38800000u) {
+        h = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+    } else {
+        h = float_to_bits(bits_to_float(magnitude) + 0.5f) - float_to_bits(0.5f);
+    }
+    return static_cast<uint16_t>(sign | h);
+}
+inline int dot4(uint32_t a, uint32_t b, int acc) {
+    for (int i = 0; i < 32; i += 8) {
+        acc += static_cast<int>(static_cast<int8_t>(a >> i)) * static_cast<int>(static_cast<int8_t>(b >> i));
+    }
+    return acc;
+}
+
+/// A load that a GPU would fault on at a wrong address fails here too.
+template <typename T>
+T load_aligned(const void* from) {
+    if (reinterpret_cast<uintptr_t>(from) % sizeof(T) != 0) __builtin_trap();
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+inline Words4 load4(const void* from) {
+    return load_aligned<Words4>(from);
+}
+inline Words2 load2(const void* from) {
+    return load_aligned<Words2>(from);
+}
+inline uint32_t load1(const void* from) {
+    return load_aligned<uint32_t>(from);
+}
+inline uint16_t load_u16(const void* from) {
+    return load_aligned<uint16_t>(from);
+}
+inline uint8_t load_u8(const void* from) {
+    return load_aligned<uint8_t>(from);
+}
+
+#endif
+
+}  // namespace TINYLLM_CUDA_SPACE
+}  // namespace tinyllm

@@ -1,0 +1,185 @@
+// What the host asks of the device: one function per kernel, with plain arguments. C++14, since the device's
+// compiler reads it. Every pointer is the device's memory. `stream` is a cudaStream_t; each function queues
+// and returns. Comments on shapes and meanings: kernels/backend.h.
+#pragma once
+
+#include "kernels/cuda/layout.h"
+
+namespace tinyllm {
+namespace TINYLLM_CUDA_SPACE {
+
+// As NormKind and Activation are numbered; cuda_backend.cpp holds them to it.
+enum NormCode : int { kNormNone, kNormLayer, kNormRms };
+enum ActivationCode : int { kNone, kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };
+
+struct NormParams {
+    int kind = kNormNone;
+    float eps = 0;
+    const float* weight = nullptr;
+    const float* bias = nullptr;
+};
+
+/// Rows of a strip: `rows` from `first` on, of a strip of strip_rows in the layout of layout.h.
+struct WeightRows {
+    int type = kF32;
+    const unsigned char* data = nullptr;
+    int64_t strip_rows = 0, cols = 0;
+    int64_t first = 0, rows = 0;
+};
+
+/// What becomes of a product y: out[i * out_stride + r] = activation(y + bias[r]) * scale, or += that.
+struct Epilogue {
+    const float* bias = nullptr;
+    int activation = kNone;
+    bool accumulate = false;
+    float scale = 1;
+    float* out = nullptr;
+    int64_t out_stride = 0;
+};
+
+/// out[i] += …, or out[i] = table[tokens[i]] * scale: for the tokens among the strip's, which begin at
+/// `offset`.
+struct EmbedParams {
+    int n = 0;
+    const int32_t* tokens = nullptr;
+    WeightRows table{};
+    int64_t offset = 0;
+    float scale = 1;
+    bool add = false;
+    float* out = nullptr;
+};
+void launch_embed(void* stream, const EmbedParams& p);
+
+/// out[i] = norm(x[rows[i]]), rows null: x[i]. In place where rows is null.
+struct NormRowsParams {
+    int n = 0;
+    int64_t dim = 0;
+    const float* x = nullptr;
+    const int32_t* rows = nullptr;
+    NormParams norm{};
+    float* out = nullptr;
+};
+void launch_norm(void* stream, const NormRowsParams& p);
+
+/// Up to kMatvecRows rows of x times the strip, the norm as a prologue. With `up` (as many rows, of the same
+/// type): out = activation(w x + bias) * (up x + up_bias), one product, one launch.
+constexpr int kMatvecRows = 8;
+struct MatvecParams {
+    int n = 0;
+    const float* x = nullptr;  // (n, cols)
+    NormParams norm{};
+    WeightRows w{};
+    WeightRows up{};  // no data: none
+    const float* up_bias = nullptr;
+    Epilogue epilogue{};
+    int blocks = 0;  // at most so many
+};
+/// Where the type is quantized, x is rounded to 8 bits per 32 elements.
+void launch_matvec(void* stream, const MatvecParams& p);
+
+/// Any number of rows, already normed, by tiles.
+struct GemmParams {
+    int n = 0;
+    const float* x = nullptr;  // (n, cols)
+    WeightRows w{};
+    Epilogue epilogue{};
+};
+void launch_gemm(void* stream, const GemmParams& p);
+
+/// out[i][r] = activation(both[i][r]) * both[i][ff + r]
+struct GluParams {
+    int n = 0;
+    int64_t ff = 0;
+    int activation = kNone;
+    const float* both = nullptr;
+    float* out = nullptr;
+};
+void launch_glu(void* stream, const GluParams& p);
+
+/// Where a row's sequence stands: its position, the keys it sees, [begin, end), and where in the table of
+/// blocks its sequence's begin. A row of no sequence has no keys.
+struct RowPlace {
+    int32_t position = 0, begin = 0, end = 0, table = 0;
+};
+
+/// A layer's cache: block b of a sequence lies at base + offsets[table + b].
+struct CacheParams {
+    int type = kF16;
+    unsigned char* base = nullptr;
+    const int64_t* offsets = nullptr;
+};
+
+struct KvParams {
+    CacheParams k{}, v{};
+    int n_kv_heads = 0, head_dim = 0;
+    int64_t k_row_bytes = 0, v_row_bytes = 0;
+};
+
+/// Rotates q and k, writes q to `q`, k and v to the cache.
+struct RopeStoreParams {
+    int n = 0;
+    const float* qkv = nullptr;  // (n, (n_heads + 2 n_kv_heads) head_dim)
+    int n_heads = 0;
+    int rope_dims = 0;
+    const float* cos = nullptr;
+    const float* sin = nullptr;
+    KvParams kv{};
+    const RowPlace* places = nullptr;  // (n)
+    float* q = nullptr;
+};
+void launch_rope_store(void* stream, const RopeStoreParams& p);
+
+/// Consecutive rows of one sequence whose queries a block takes together.
+struct QueryTile {
+    int32_t first_row, n_rows;
+};
+
+constexpr int kMaxHeadDim = 256;
+constexpr int kSplitKeys = 256;  // keys per block of a split
+
+struct AttendParams {
+    int tiles = 0;
+    int heads_per_tile = 0;  // of one group
+    const QueryTile* tile = nullptr;
+    const RowPlace* places = nullptr;
+    const float* q = nullptr;
+    int n = 0, n_heads = 0;
+    float scale = 1;
+    const float* slopes = nullptr;
+    const float* relative = nullptr;
+    int span = 0;
+    KvParams kv{};
+    float* out = nullptr;
+    /// More than one: keys are dealt to blocks by kSplitKeys, parts gets (splits, n, n_heads, head_dim + 2)
+    /// and a second kernel adds them up.
+    int splits = 1;
+    float* parts = nullptr;
+};
+/// The queries a tile may have, for heads of `head_dim`.
+TINYLLM_BOTH int tile_queries(int head_dim) {
+    return head_dim > 128 ? 8 : 16;
+}
+void launch_attend(void* stream, const AttendParams& p);
+
+/// logprobs[i] = log softmax(logits[i])[targets[i]], argmax[i] the first of the largest.
+struct ScoreParams {
+    int n = 0;
+    int64_t vocab = 0;
+    const float* logits = nullptr;
+    const int32_t* targets = nullptr;
+    float* logprobs = nullptr;
+    int32_t* argmax = nullptr;
+};
+void launch_score(void* stream, const ScoreParams& p);
+
+/// The first `bytes` of each of `heads` stretches that lie `stride` apart; even numbers.
+struct CopyParams {
+    const unsigned char* from = nullptr;
+    unsigned char* to = nullptr;
+    int heads = 0;
+    int64_t stride = 0, bytes = 0;
+};
+void launch_copy(void* stream, const CopyParams& p);
+
+}  // namespace TINYLLM_CUDA_SPACE
+}  // namespace tinyllm

@@ -1,0 +1,31 @@
+// Memory and order of one device, as the backend needs them. The product's stands on the CUDA runtime
+// (cuda_runtime.cpp), the tests' emulation on the host's memory. Not safe for several threads at once, but
+// for allocate() and the release of what it gave.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "kernels/cuda/device/platform.h"
+
+namespace tinyllm::TINYLLM_CUDA_SPACE {
+
+class Runtime {
+  public:
+    virtual ~Runtime() = default;
+    virtual std::string description() const = 0;
+    virtual int multiprocessors() const = 0;
+    /// What launches are queued on; everything below but allocate() keeps its order.
+    virtual void* stream() const = 0;
+
+    /// Zeroed device memory, 256-byte aligned. Throws Error(out_of_memory), or Error(would_not_fit) where the
+    /// device shares the host's memory and the host has not so much to give.
+    virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+    /// Host to device; `from` is the caller's again on return, the device may still be at work.
+    virtual void upload(void* to, const void* from, std::size_t bytes) = 0;
+    /// Device to host; waits for all that was queued. Throws Error(device) where something of it failed.
+    virtual void download(void* to, const void* from, std::size_t bytes) = 0;
+};
+
+}  // namespace tinyllm::TINYLLM_CUDA_SPACE

@@ -1,0 +1,128 @@
+#include "kernels/cuda/self_test.h"
+
+#include <cmath>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "kernels/quant.h"
+
+namespace tinyllm::TINYLLM_CUDA_SPACE {
+namespace {
+
+constexpr std::int32_t kHeads = 4, kKvHeads = 2, kHeadDim = 32, kRows = 19;
+constexpr std::int64_t kDim = 256, kWidth = std::int64_t{kHeads} * kHeadDim, kFf = 320, kVocab = 600;
+
+/// The same numbers everywhere, about as large as those of a model.
+std::vector<float> numbers(std::int64_t n, std::uint32_t seed, float size) {
+    std::vector<float> x(static_cast<std::size_t>(n));
+    for (float& v : x) {
+        seed = seed * 1664525u + 1013904223u;
+        v = (static_cast<float>(seed >> 8) / 8388608.0f - 1.0f) * size;
+    }
+    return x;
+}
+
+/// One layer in a backend's memory.
+class Layer {
+  public:
+    explicit Layer(Backend& backend) : backend_(backend) {}
+
+    /// Outputs of each op, rows of a prompt and then of a token.
+    std::vector<std::vector<float>> run() {
+        std::vector<std::vector<float>> found;
+        const Matrix table = matrix(DType::q8_0, kVocab, 1);
+        const Matrix qkv = matrix(DType::f16, kWidth + 2 * kKvHeads * kHeadDim, 2);
+        const Matrix up = matrix(DType::q4_k, 2 * kFf, 3), down = matrix(DType::q5_0, kDim, 4, kFf);
+        const Norm norm{NormKind::rms, 1e-5f, floats(numbers(kDim, 5, 1)), nullptr};
+        const float* angles = floats(numbers(2 * kKvBlock * kHeadDim / 2, 6, 1));
+        const Rope rope{kHeadDim, angles, angles + kKvBlock * kHeadDim / 2};
+        std::byte* blocks[2] = {room(kKvHeads * kKvBlock * kHeadDim), room(kKvHeads * kKvBlock * kHeadDim)};
+        const KvLayer kv{DType::f16, DType::q8_0, kKvHeads, kHeadDim, blocks, blocks + 1};
+        const std::int32_t block = 0;
+        std::int32_t position = 0;
+        for (const Phase phase : {Phase::prompt, Phase::decode}) {
+            const std::int32_t n = phase == Phase::prompt ? kRows : 1;
+            const Segment segment{0, n, position, &block, 0};
+            std::vector<std::int32_t> tokens;
+            for (std::int32_t i = 0; i < n; ++i) tokens.push_back((position + i) * 31 % kVocab);
+            float* x = out(n * kDim);
+            float* q = out(n * kWidth);
+            float* mixed = out(n * kWidth);
+            float* wide = out(n * kFf);
+            backend_.embed({.n = n, .tokens = tokens.data(), .table = &table, .scale = 20, .out = x});
+            found.push_back(values(x, n * kDim));
+            backend_.qkv({n, x, norm, &qkv, nullptr, kHeads, rope, kv, {&segment, 1}, q, phase});
+            backend_.attend({.n = n,
+                             .q = q,
+                             .n_heads = kHeads,
+                             .scale = 0.2f,
+                             .kv = kv,
+                             .segments = {&segment, 1},
+                             .out = mixed,
+                             .phase = phase});
+            found.push_back(values(mixed, n * kWidth));
+            backend_.glu({n, x, norm, &up, nullptr, Activation::silu, wide, phase});
+            backend_.linear({n, wide, {}, &down, nullptr, Activation::none, true, x, phase});
+            found.push_back(values(x, n * kDim));
+            std::vector<float> logits(kVocab);
+            const std::int32_t last = n - 1;
+            backend_.logits({x, {&last, 1}, norm, &table, nullptr, 1, logits.data(), phase});
+            found.push_back(logits);
+            position += n;
+        }
+        return found;
+    }
+
+  private:
+    Matrix matrix(DType type, std::int64_t rows, std::uint32_t seed, std::int64_t cols = kDim) {
+        const std::vector<float> x = numbers(rows * cols, seed, 0.05f);
+        std::vector<std::byte> stored(row_bytes(type, cols) * static_cast<std::size_t>(rows));
+        traits(type).from_f32(x.data(), stored.data(), rows * cols);
+        const RawMatrix raw{.type = type, .rows = rows, .cols = cols, .data = stored.data()};
+        return backend_.pack({&raw, 1}, nullptr);
+    }
+    std::byte* room(std::int64_t floats) {
+        memory_.push_back(backend_.allocate(static_cast<std::size_t>(floats) * sizeof(float)));
+        return memory_.back().get();
+    }
+    float* out(std::int64_t n) { return reinterpret_cast<float*>(room(n)); }
+    const float* floats(const std::vector<float>& x) {
+        std::byte* to = room(std::ssize(x));
+        backend_.write(to, x.data(), x.size() * sizeof(float));
+        return reinterpret_cast<const float*>(to);
+    }
+    std::vector<float> values(const float* from, std::int64_t n) {
+        std::vector<float> x(static_cast<std::size_t>(n));
+        backend_.read(x.data(), from, x.size() * sizeof(float));
+        return x;
+    }
+
+    Backend& backend_;
+    std::vector<std::shared_ptr<std::byte>> memory_;
+};
+
+std::vector<std::vector<float>> run_layer(Backend& backend) {
+    const std::lock_guard lock(backend.mutex());
+    return Layer(backend).run();
+}
+
+}  // namespace
+
+std::string self_test(Backend& backend) {
+    static const char* const kStages[] = {"embed", "attention", "the gated MLP", "the head"};
+    constexpr double kBound = 1e-3;  // of squares; 8-bit activations lose about 1e-4
+    const std::vector<std::vector<float>> have = run_layer(backend), want = run_layer(*make_ref_backend({}));
+    for (std::size_t i = 0; i < want.size(); ++i) {
+        double error = 0, size = 0;
+        for (std::size_t j = 0; j < want[i].size(); ++j) {
+            const double d = static_cast<double>(have[i][j]) - want[i][j];
+            error += d * d;
+            size += static_cast<double>(want[i][j]) * want[i][j];
+        }
+        if (!(error <= kBound * size)) return std::string(kStages[i % 4]) + " gives other results";
+    }
+    return "";
+}
+
+}  // namespace tinyllm::TINYLLM_CUDA_SPACE

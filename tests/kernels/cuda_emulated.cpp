@@ -1,0 +1,32 @@
+#include "kernels/cuda_emulated.h"
+
+#include <new>
+
+#include "kernels/cuda/cuda_backend.h"
+
+namespace tinyllm::test {
+namespace {
+
+/// The host's memory as the device's; the stream is the order of the calls.
+class EmulatedRuntime final : public cuda_emulated::Runtime {
+  public:
+    std::string description() const override { return "emulation on the CPU"; }
+    int multiprocessors() const override { return 2; }
+    void* stream() const override { return nullptr; }
+    std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+        constexpr std::align_val_t kAlign{256};
+        void* memory = ::operator new(bytes ? bytes : 1, kAlign);
+        std::memset(memory, 0, bytes);
+        return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p, kAlign); }};
+    }
+    void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+    void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision) {
+    return std::make_unique<cuda_emulated::CudaBackend>(std::make_unique<EmulatedRuntime>(), precision);
+}
+
+}  // namespace tinyllm::test

@@ -1,0 +1,12 @@
+// The CUDA backend with its kernels run by loops on the CPU (kernels/cuda/device/block_emulated.h).
+#pragma once
+
+#include "kernels/backend.h"
+
+namespace tinyllm::test {
+
+constexpr const char* kCudaEmulated = "cuda_emulated";
+
+std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision);
+
+}  // namespace tinyllm::test

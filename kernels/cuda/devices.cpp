@@ -43,7 +43,7 @@ GpuProbe probe_gpus() {
         probe.gpus.push_back(describe(device, properties));
     }
     probe.status = std::to_string(count) + (count == 1 ? " device" : " devices") +
-                   "; this version has no CUDA kernels, models run on the CPU";
+                   "; models run on the first where --device is auto or cuda";
     return probe;
 }
 

@@ -41,7 +41,8 @@ std::function<int()> add_eval(CLI::App& app) {
         ->check(CLI::Range(0, kMostThreads))
         ->capture_default_str();
     add_cores_flag(app, options->cores);
-    app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
+    app.add_option("--device", options->device, "cpu, cuda, auto, or ref (the scalar specification)")
+        ->capture_default_str();
     add_cache_flags(app, options->session);
     add_loading_flags(app, options->packed_cache, options->no_memory_check);
     return [options] {

@@ -101,7 +101,8 @@ std::function<int()> add_study(CLI::App& app) {
         ->check(CLI::Range(0, kMostThreads))
         ->capture_default_str();
     add_cores_flag(app, options->cores);
-    app.add_option("--device", options->device, "cpu, auto or ref")->capture_default_str();
+    app.add_option("--device", options->device, "cpu, cuda, auto, or ref (the scalar specification)")
+        ->capture_default_str();
     add_packed_cache_flag(app, options->packed_cache);
     app.add_option("-o,--output", options->output, "results folder")->capture_default_str();
     auto folder = std::make_shared<std::string>();

@@ -1,0 +1,166 @@
+// The device's memory and its one stream, by the CUDA runtime, which is linked statically and asks for the
+// driver when it is first called: a program with this in it starts on machines without one.
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/self_test.h"
+#include "tinyllm/error.h"
+
+namespace tinyllm {
+namespace cuda {
+namespace {
+
+[[noreturn]] void fail_device(const std::string& what) {
+    throw Error(ErrorKind::device, "device cuda: " + what);
+}
+
+void check(cudaError_t error, const char* what) {
+    if (error != cudaSuccess) fail_device(std::string(what) + ": " + cudaGetErrorString(error));
+}
+
+/// Bytes that the host can give without swapping; 0: unknown.
+std::size_t available_memory() {
+    std::ifstream file("/proc/meminfo");
+    for (std::string key; file >> key;) {
+        std::size_t kib = 0;
+        if (key == "MemAvailable:" && file >> kib) return kib << 10;
+        file.ignore(256, '\n');
+    }
+    return 0;
+}
+
+class CudaRuntime final : public Runtime {
+  public:
+    CudaRuntime() {
+        int count = 0;
+        check(cudaGetDeviceCount(&count), "no GPU can be used");
+        if (count == 0) fail_device("no GPU");
+        check(cudaSetDevice(kDevice), "the first GPU");
+        cudaDeviceProp properties;
+        check(cudaGetDeviceProperties(&properties, kDevice), "the first GPU");
+        integrated_ = properties.integrated != 0;
+        multiprocessors_ = properties.multiProcessorCount;
+        description_ = std::string(properties.name) + ", compute capability " +
+                       std::to_string(properties.major) + "." + std::to_string(properties.minor) +
+                       (integrated_ ? ", shares the host's memory" : "");
+        check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
+        for (Half& half : halves_) {
+            check(cudaHostAlloc(reinterpret_cast<void**>(&half.memory), kHalfBytes, cudaHostAllocDefault),
+                  "memory to send from");
+            check(cudaEventCreateWithFlags(&half.sent, cudaEventDisableTiming), "an event");
+        }
+    }
+    ~CudaRuntime() override {
+        (void)cudaStreamSynchronize(stream_);
+        for (Half& half : halves_) {
+            (void)cudaEventDestroy(half.sent);
+            (void)cudaFreeHost(half.memory);
+        }
+        (void)cudaStreamDestroy(stream_);
+    }
+
+    std::string description() const override { return description_; }
+    int multiprocessors() const override { return multiprocessors_; }
+    void* stream() const override { return stream_; }
+
+    std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+        // Where host and device share memory, more than there is would not fail here but bring the board to
+        // its knees.
+        constexpr std::size_t kLeftOver = std::size_t{128} << 20;
+        if (integrated_ && bytes > kLeftOver) {
+            const std::size_t available = available_memory();
+            if (available > 0 && bytes + kLeftOver > available) {
+                throw Error(ErrorKind::would_not_fit, "device cuda: " + std::to_string(bytes >> 20) +
+                                                          " MiB asked for, the board has " +
+                                                          std::to_string(available >> 20) + " MiB available");
+            }
+        }
+        use_device();
+        void* memory = nullptr;
+        if (const cudaError_t error = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
+            error != cudaSuccess) {
+            (void)cudaGetLastError();
+            throw Error(error == cudaErrorMemoryAllocation ? ErrorKind::out_of_memory : ErrorKind::device,
+                        "device cuda: " + std::to_string(bytes) + " bytes: " + cudaGetErrorString(error));
+        }
+        const std::shared_ptr<std::byte> owned(static_cast<std::byte*>(memory),
+                                               [](std::byte* p) { (void)cudaFree(p); });
+        check(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing memory");
+        return owned;
+    }
+
+    void upload(void* to, const void* from, std::size_t bytes) override {
+        use_device();
+        const auto* source = static_cast<const std::byte*>(from);
+        auto* target = static_cast<std::byte*>(to);
+        while (bytes > 0) {
+            if (used_ == kHalfBytes) turn();
+            const std::size_t part = std::min(bytes, kHalfBytes - used_);
+            std::byte* through = halves_[at_].memory + used_;
+            std::memcpy(through, source, part);
+            check(cudaMemcpyAsync(target, through, part, cudaMemcpyHostToDevice, stream_), "sending");
+            used_ += part;
+            source += part;
+            target += part;
+            bytes -= part;
+        }
+    }
+
+    void download(void* to, const void* from, std::size_t bytes) override {
+        use_device();
+        check(cudaGetLastError(), "a launch");
+        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "receiving");
+        check(cudaStreamSynchronize(stream_), "waiting for the GPU");
+    }
+
+  private:
+    static constexpr int kDevice = 0;  // CUDA_VISIBLE_DEVICES says which that is
+    static constexpr std::size_t kHalfBytes = std::size_t{4} << 20;
+    /// Pinned memory that transfers read after upload() has returned.
+    struct Half {
+        std::byte* memory = nullptr;
+        cudaEvent_t sent = nullptr;
+    };
+
+    /// A thread's device is its own affair; every session's thread comes here.
+    static void use_device() { check(cudaSetDevice(kDevice), "the first GPU"); }
+
+    /// To the other half, once what it holds has been sent; in a step that has been long ago.
+    void turn() {
+        check(cudaEventRecord(halves_[at_].sent, stream_), "an event");
+        at_ = 1 - at_;
+        used_ = 0;
+        check(cudaEventSynchronize(halves_[at_].sent), "sending");
+    }
+
+    std::string description_;
+    bool integrated_ = false;
+    int multiprocessors_ = 1;
+    cudaStream_t stream_ = nullptr;
+    Half halves_[2];
+    int at_ = 0;
+    std::size_t used_ = 0;
+};
+
+}  // namespace
+}  // namespace cuda
+
+std::unique_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
+    auto backend =
+        std::make_unique<cuda::CudaBackend>(std::make_unique<cuda::CudaRuntime>(), options.precision);
+    if (const std::string wrong = cuda::self_test(*backend); !wrong.empty()) {
+        throw Error(ErrorKind::device,
+                    "device cuda: " + backend->description() + ": " + wrong + " than the CPU's reference");
+    }
+    return backend;
+}
+
+bool has_cuda_kernels() {
+    return true;
+}
+
+}  // namespace tinyllm

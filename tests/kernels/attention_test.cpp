@@ -47,6 +47,8 @@ std::vector<AttentionCase> cases() {
         {6, 6, 8, DType::f32, DType::f32, 0, 0, false, {200, 5}, 1000, 2, 144},
         {4, 2, 64, DType::f16, DType::f16, 0, 50, true, {150}, 20, 3, 0},
         {3, 1, 20, DType::f32, DType::f16, 20, 0, false, {70, 90}, 33, 2, 9},
+        {20, 1, 8, DType::f32, DType::f32, 0, 0, true, {40}, 1000, 2},
+        {2, 1, 160, DType::f16, DType::f32, 64, 0, false, {70, 3}, 40, 2},
         {14, 2, 64, DType::f16, DType::f16, 64, 0, false, {150}, 40, 3},
         {5, 1, 96, DType::q8_0, DType::f32, 0, 150, true, {300}, 1000, 3},
         {6, 1, 64, DType::f32, DType::q8_0, 64, 0, false, {129}, 1000, 2},

@@ -104,20 +104,29 @@ TINYLLM_INLINE void float_row(const uint8_t* w, int64_t stride, int64_t cols, co
     for (int p = 0; p < panels; ++p) store(out + p * kLanes, acc[p]);
 }
 
+/// Panels at once. One token waits for memory, which gives a thread most in a single stream: there one panel,
+/// where its chain of additions keeps up with memory. (Panels of f32 may lie in a cache: unpacked ones do.)
+template <int type, int tile>
+constexpr int kFloatGroup = kLanes == 16 && tile == 1 && type != kF32 ? 1 : kFloatPanels;
+
 template <int type, int tile>
 void float_panels(const uint8_t* w, int64_t stride, int n_panels, int64_t cols, const float* x, float* out,
                   int64_t ld) {
+    constexpr int kPanels = kFloatGroup<type, tile>;
     int p = 0;
     if constexpr (tile == 1 && kFactorLanes) {
         for (; p + kRowPanels <= n_panels; p += kRowPanels)
             float_row<type, kRowPanels>(w + p * stride, stride, cols, x, out + p * kLanes);
     }
-    for (; p + kFloatPanels <= n_panels; p += kFloatPanels) {
-        float_block<type, kFloatPanels, tile, 1, tile>(w + p * stride, stride, kLanes, cols, x,
-                                                       out + p * kLanes, ld);
+    for (; p + kPanels <= n_panels; p += kPanels) {
+        float_block<type, kPanels, tile, 1, tile>(w + p * stride, stride, kLanes, cols, x, out + p * kLanes,
+                                                  ld);
     }
-    for (; p < n_panels; ++p) {
-        float_block<type, 1, tile, 1, tile>(w + p * stride, stride, kLanes, cols, x, out + p * kLanes, ld);
+    if constexpr (kPanels > 1) {
+        for (; p < n_panels; ++p) {
+            float_block<type, 1, tile, 1, tile>(w + p * stride, stride, kLanes, cols, x, out + p * kLanes,
+                                                ld);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ Needs aarch64-linux-gnu-g++ (tools/setup.sh ci), llvm-objdump and llvm-mca, 17 o
 checkout of that project; without it its rows are left out. All are compiled by the same compiler with the same options but for scheduling.
 
 Of each function the loop over blocks with the most multiply-accumulates is taken (* where loops lie in it, each counted once) from the object code, counted (a dot product instruction is 16, a 2x8x2 matrix
-product 32, a widening multiply one for each lane; --dump prints it) and simulated with all data in the nearest cache. The figure is cycles for 1024
+product 32, a widening multiply one for each lane, with F16 and F32 a fused multiply-add; --dump prints it) and simulated with all data in the nearest cache. The figure is cycles for 1024
 multiply-accumulates. llvm-mca has no model of the Cortex-A76 and A78: it takes the A57's. Their server version is the Neoverse N1, which it has; the A710's is the N2."""
 import argparse
 import pathlib

@@ -20,13 +20,17 @@
 
 namespace tinyllm::cpu::TINYLLM_ISA {
 
+/// Where kFactorLanes the set has one for an int; this one is never called.
+template <typename Index>
+F fma_lane(F a, F four, Index i, F c);
+
 /// `n` numbers that lie side by side, each to be multiplied with a vector. Where kFactorLanes four are loaded
-/// at once. (V is F; a parameter, so that fma_lane is looked for only where there is one.)
-template <int n, typename V = F>
+/// at once.
+template <int n>
 struct Factors {
     static constexpr bool kByLane = kFactorLanes && n % 4 == 0;
     const float* from;
-    V fours[kByLane ? n / 4 : 1];
+    F fours[kByLane ? n / 4 : 1];
 
     TINYLLM_INLINE explicit Factors(const float* numbers) : from(numbers) {
         if constexpr (kByLane) {
@@ -35,7 +39,7 @@ struct Factors {
         }
     }
     /// a times number i, plus c.
-    TINYLLM_INLINE V fma_by(V a, int i, V c) const {
+    TINYLLM_INLINE F fma_by(F a, int i, F c) const {
         if constexpr (kByLane) {
             return fma_lane(a, fours[i / 4], i % 4, c);
         } else {

@@ -143,9 +143,9 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
     // What kernels read instead of the rows: 8 bits and sums, or the floats themselves in another order.
     const bool ints = !options.exact && dtype_block(options.type.value_or(info.main_type)) > 1;
     const std::int64_t activations = rows * std::max(info.dim, facts.ff_dim) * (ints ? 5 : 16) / 4;
-    // Measured (docs/performance.md): program and libraries, and per token of the vocabulary its tables, the
-    // file's lists of them while it is open, and a row of logits.
-    constexpr std::int64_t kProgram = 3'000'000, kPerToken = 320, kPerTokenAlone = 8;
+    // Fitted (docs/performance.md): program and libraries, and per token of the vocabulary its tables and a
+    // row of logits.
+    constexpr std::int64_t kProgram = 6'000'000, kPerToken = 150, kPerTokenAlone = 8;
     const std::int64_t process =
         kProgram + info.vocab_size * (facts.tokenizer.empty() ? kPerTokenAlone : kPerToken);
     use.peak = use.weights + use.kv + use.scratch + activations + process;

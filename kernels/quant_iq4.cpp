@@ -32,8 +32,9 @@ constexpr std::array<float, 8 * kFarthest + 1> kNearestLevel = [] {
 
 Lanes nearest_levels(Lanes x) {
     const LaneInts at = quarters(x) + 4 * kFarthest;
-    return Lanes{kNearestLevel[static_cast<std::size_t>(at[0])], kNearest[static_cast<std::size_t>(at[1])],
-                 kNearestLevel[static_cast<std::size_t>(at[2])], kNearest[static_cast<std::size_t>(at[3])]};
+    return Lanes{
+        kNearestLevel[static_cast<std::size_t>(at[0])], kNearestLevel[static_cast<std::size_t>(at[1])],
+        kNearestLevel[static_cast<std::size_t>(at[2])], kNearestLevel[static_cast<std::size_t>(at[3])]};
 }
 
 /// Weighted least squares of x on the levels chosen with 1/d = `inverse`, for four of them.

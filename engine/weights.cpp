@@ -306,8 +306,10 @@ const float* WeightLoader::vector(std::span<const WeightPart> parts, std::string
         }
         source_.release_all(view);
     }
-    if (cache_) cache_->keep(recipe, stacked);
-    return in_backend(stacked);
+    const float* values = in_backend(stacked);
+    // What is kept must live as long as the cache; backends that have a layout hold their memory here.
+    if (cache_) cache_->keep(recipe, {values, stacked.size()});
+    return values;
 }
 
 const float* WeightLoader::in_backend(std::span<const float> values) {

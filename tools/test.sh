@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds, runs them all. The last line is `N passed, N failed`, with `, N skipped` if any were.
 # Exit status 1 if one failed. TINYLLM_PRESET (release, debug, tsan, gcc11, …) chooses the build, TINYLLM_TEST_REGEX the tests,
-# arguments the targets to build (default: all).
+# TINYLLM_TEST_EXCLUDE those of them that are left out, arguments the targets to build (default: all).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 preset=${TINYLLM_PRESET:-release}
@@ -17,7 +17,7 @@ results=$build/test_results.xml
 rm -f "$results"
 status=0
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(nproc)" --output-junit "$results" \
-    -R "${TINYLLM_TEST_REGEX:-.}" || status=$?
+    -R "${TINYLLM_TEST_REGEX:-.}" -E "${TINYLLM_TEST_EXCLUDE:-^$}" || status=$?
 
 # Counted from ctest's own record, where a test is run, fail or notrun, the last either skipped or without a program.
 passed=$(grep -c '<testcase .*status="run"' "$results" || true)

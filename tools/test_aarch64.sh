@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Cross builds for 64-bit Arm and runs the C++ tests under qemu: the kernels' on a Cortex-A72 (armv8.0), a Cortex-A76 (dot product)
-# and a CPU with everything qemu knows (8-bit matrix products), the others on the A76; but not the embedded models' whole question sets, which take qemu long.
+# and a CPU with everything qemu knows (8-bit matrix products), the others on the A76; but not what takes qemu long: the embedded models'
+# whole question sets and the golden models on the reference's kernels.
 # The last line is `N passed, N failed`.
 # The arm64 libraries are Debian's, unpacked under build/ rather than installed.
 set -euo pipefail
@@ -50,6 +51,8 @@ for program in "$build"/tests/*_tests; do
         # What every core has was tested on the first: the others add the kernels for what they have besides.
         printf '%s\0' "$program" cortex-a76 '*/scalar:*/neon'
         printf '%s\0' "$program" max '*/scalar:*/neon:*/neon_dotprod'
+    elif [[ $program == */golden_tests ]]; then
+        printf '%s\0' "$program" cortex-a76 '*_ref'
     else
         printf '%s\0' "$program" cortex-a76 ''
     fi

@@ -16,6 +16,7 @@ static_assert(kNone == static_cast<int>(Activation::none) && kRelu == static_cas
               kSilu == static_cast<int>(Activation::silu) && kGelu == static_cast<int>(Activation::gelu) &&
               kGeluTanh == static_cast<int>(Activation::gelu_tanh) &&
               kReluSquared == static_cast<int>(Activation::relu_squared));
+static_assert(kKvPositions == kKvBlock);
 
 NormParams params(const Norm& norm) {
     return {static_cast<int>(norm.kind), norm.eps, norm.weight, norm.bias};

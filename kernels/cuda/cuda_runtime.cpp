@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/self_test.h"
 #include "tinyllm/error.h"
+#include "tinyllm/system.h"
 
 namespace tinyllm {
 namespace cuda {
@@ -20,17 +20,6 @@ namespace {
 
 void check(cudaError_t error, const char* what) {
     if (error != cudaSuccess) fail_device(std::string(what) + ": " + cudaGetErrorString(error));
-}
-
-/// Bytes that the host can give without swapping; 0: unknown.
-std::size_t available_memory() {
-    std::ifstream file("/proc/meminfo");
-    for (std::string key; file >> key;) {
-        std::size_t kib = 0;
-        if (key == "MemAvailable:" && file >> kib) return kib << 10;
-        file.ignore(256, '\n');
-    }
-    return 0;
 }
 
 class CudaRuntime final : public Runtime {
@@ -72,7 +61,7 @@ class CudaRuntime final : public Runtime {
         // its knees.
         constexpr std::size_t kLeftOver = std::size_t{128} << 20;
         if (integrated_ && bytes > kLeftOver) {
-            const std::size_t available = available_memory();
+            const auto available = static_cast<std::size_t>(system_info().memory_available);
             if (available > 0 && bytes + kLeftOver > available) {
                 throw Error(ErrorKind::would_not_fit, "device cuda: " + std::to_string(bytes >> 20) +
                                                           " MiB asked for, the board has " +

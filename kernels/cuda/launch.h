@@ -102,6 +102,8 @@ struct RowPlace {
     int32_t position = 0, begin = 0, end = 0, table = 0;
 };
 
+constexpr int kKvPositions = 64;  // of a cache block; cuda_backend.cpp holds it to kKvBlock
+
 /// A layer's cache: block b of a sequence lies at base + offsets[table + b].
 struct CacheParams {
     int type = kF16;

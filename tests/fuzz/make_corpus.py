@@ -17,9 +17,19 @@ def put(target: str, name: str, data: bytes) -> None:
     (CORPUS / target / name).write_bytes(data)
 
 
+def written(writer: gguf.GGUFWriter) -> bytes:
+    path = CORPUS / "gguf.tmp"
+    writer.write_header_to_file(path)
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
 def llama_gguf() -> bytes:
-    path = CORPUS / "llama.tmp"
-    w = gguf.GGUFWriter(path, "llama")
+    w = gguf.GGUFWriter(None, "llama")
     w.add_vocab_size(5)
     w.add_context_length(8)
     w.add_embedding_length(4)
@@ -40,31 +50,18 @@ def llama_gguf() -> bytes:
     }
     for name, shape in shapes.items():
         w.add_tensor(name, np.ones(shape, np.float32))
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
-    data = path.read_bytes()
-    path.unlink()
-    return data
+    return written(w)
 
 
 def imatrix_gguf(**tensors: list[float]) -> bytes:
-    path = CORPUS / "imatrix.tmp"
-    w = gguf.GGUFWriter(path, "")
+    w = gguf.GGUFWriter(None, "")
     w.add_type("imatrix")
     w.add_array("imatrix.datasets", ["text"])
     w.add_uint32("imatrix.chunk_count", 2)
     w.add_uint32("imatrix.chunk_size", 512)
     for name, values in tensors.items():
         w.add_tensor("blk.0." + name, np.array([values], np.float32))
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
-    data = path.read_bytes()
-    path.unlink()
-    return data
+    return written(w)
 
 
 def imatrix_dat(end: bytes) -> bytes:

@@ -177,6 +177,24 @@ TINYLLM_INLINE StoredRows readable(const AttendRow* a, int* type, const uint8_t*
     return {reinterpret_cast<const uint8_t*>(floats), 4 * a->ld, a->ld, nullptr, 0};
 }
 
+/// f(type) as a constant, of the types that readable() leaves.
+template <typename Call>
+TINYLLM_INLINE void with_row_type(int type, const Call& call) {
+    switch (type) {
+        case kF32:
+            call.template operator()<kF32>();
+            break;
+        case kF16:
+            call.template operator()<kF16>();
+            break;
+        case kQ8_0:
+            call.template operator()<kQ8_0>();
+            break;
+        default:
+            call.template operator()<kQ4_0>();
+    }
+}
+
 template <int type>
 TINYLLM_INLINE void scores_of(const AttendRow* a, StoredRows keys, int first, int last, float* scores) {
     for_row_heads(a->columns, [&]<int heads>(int h) {
@@ -237,19 +255,7 @@ void attend_row(const AttendRow* a) {
         keys.next = a->v[b];
         keys.next_bytes = v_bytes;
         float* to = scores + b * kKvStep;
-        switch (type) {
-            case kF32:
-                scores_of<kF32>(a, keys, first, last, to);
-                break;
-            case kF16:
-                scores_of<kF16>(a, keys, first, last, to);
-                break;
-            case kQ8_0:
-                scores_of<kQ8_0>(a, keys, first, last, to);
-                break;
-            default:
-                scores_of<kQ4_0>(a, keys, first, last, to);
-        }
+        with_row_type(type, [&]<int stored>() { scores_of<stored>(a, keys, first, last, to); });
     }
     for (int c = 0; c < a->columns; ++c) soften_row(a, c, scores + c * kRowPositions);
     for (int b = a->first / kKvStep; b < n_blocks; ++b) {
@@ -260,19 +266,7 @@ void attend_row(const AttendRow* a) {
         values.next = a->k_next[b];
         values.next_bytes = k_bytes;
         const float* weights = scores + b * kKvStep;
-        switch (type) {
-            case kF32:
-                mix_of<kF32>(a, values, weights, first, last);
-                break;
-            case kF16:
-                mix_of<kF16>(a, values, weights, first, last);
-                break;
-            case kQ8_0:
-                mix_of<kQ8_0>(a, values, weights, first, last);
-                break;
-            default:
-                mix_of<kQ4_0>(a, values, weights, first, last);
-        }
+        with_row_type(type, [&]<int stored>() { mix_of<stored>(a, values, weights, first, last); });
     }
 }
 

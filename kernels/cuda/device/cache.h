@@ -7,8 +7,6 @@
 namespace tinyllm {
 namespace TINYLLM_CUDA_SPACE {
 
-constexpr int kKvPositions = 64;  // of a block; kKvBlock
-
 /// Row of head `head` at `position` of a sequence whose blocks begin at `table`.
 TINYLLM_DEVICE unsigned char* cache_row(const CacheParams& cache, int64_t row_bytes, int table, int position,
                                         int head) {

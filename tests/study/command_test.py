@@ -51,6 +51,23 @@ def steady(folder):
     return lines
 
 
+def beside_published_figures(folder):
+    """A model is known by its name: one of ours under a published model's."""
+    named, out = os.path.join(folder, "SmolLM-135M"), os.path.join(folder, "published")
+    os.symlink(MODEL, named)
+    expect(run(TINYLLM, "study", "--models", named, "--data", QUESTIONS, "--types", "q8_0", "--protocol", "study", "--tasks", "piqa,boolq", "-L", 12, "-o", out), 0,
+           "beside HuggingFaceTB/SmolLM-135M as published")
+    for sides in ([out, "published"], ["published", out]):
+        rows = json.loads(expect(run(TINYLLM, "study", "compare", *sides, "--json"), 0).stdout)
+        assert [(r["task"], r["published_n"], r["n"]) for r in rows] == [("piqa", 1000, 12), ("boolq", 1000, 12)], rows
+        assert rows[0]["published_ms"] == 138.117 and rows[0]["ms"] > 0 and abs(rows[1]["published_acc"] - 0.604) < 1e-9, rows
+    expect(run(TINYLLM, "study", "compare", out, "published"), 0, "- SmolLM-135M q8_0 beside HuggingFaceTB/SmolLM-135M")
+    with open(os.path.join(out, "report.html")) as f:
+        assert "Beside the published figures" in f.read()
+    with open(os.path.join(out, "results.md")) as f:
+        assert "## Beside the published figures" in f.read()
+
+
 def eval_command(folder):
     out = os.path.join(folder, "eval")
     expect(run(TINYLLM, "eval", MODEL, "-t", "piqa,boolq", "--data", QUESTIONS, "-L", 6, "--exact", "-s", "-o", out), 0, "piqa", "boolq")
@@ -130,6 +147,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         eval_command(folder)
         study_command(folder)
+        beside_published_figures(folder)
     print("ok")
 
 

@@ -11,6 +11,7 @@
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/study/compare.h"
+#include "tools/study/published.h"
 #include "tools/study/report.h"
 #include "tools/study/runner.h"
 
@@ -30,6 +31,25 @@ int report(const std::string& folder) {
         failed += cell.status == "failed";
     }
     return failed > 0 || ok == 0 ? static_cast<int>(ErrorKind::runtime) : 0;
+}
+
+int compare_published(const std::string& folder, const OutputOptions& output) {
+    const study::Summary summary = study::read_summary(folder);
+    const Table table = study::published_table(summary);
+    if (table.rows.empty()) {
+        fail(
+            ErrorKind::usage,
+            "{}: no cell of protocol study with a model and task of the published study; models are known by "
+            "their names, such as SmolLM-135M",
+            folder);
+    }
+    std::string text = render(table, output.format);
+    if (output.format == Format::table || output.format == Format::md) {
+        text += '\n';
+        for (const std::string& line : study::words_about_published(summary)) text += "- " + line + "\n";
+    }
+    deliver(output, text);
+    return 0;
 }
 
 int print_plan(const study::Plan& plan) {
@@ -111,13 +131,15 @@ std::function<int()> add_study(CLI::App& app) {
     again->add_option("folder", *folder, "results folder; default: --output");
     auto sides = std::make_shared<std::pair<std::string, std::string>>();
     auto output = std::make_shared<OutputOptions>();
-    CLI::App* both =
-        app.add_subcommand("compare", "Two studies question by question: paired differences per cell");
+    CLI::App* both = app.add_subcommand(
+        "compare", "Two studies question by question, or one beside the published figures");
     both->add_option("a", sides->first, "results folder")->required();
-    both->add_option("b", sides->second, "results folder")->required();
+    both->add_option("b", sides->second, "results folder, or `published`")->required();
     add_output_options(*both, *output);
     return [options, again, folder, both, sides, output] {
         if (both->parsed()) {
+            if (sides->first == "published" || sides->second == "published")
+                return compare_published(sides->first == "published" ? sides->second : sides->first, *output);
             const study::Summary a = study::read_summary(sides->first),
                                  b = study::read_summary(sides->second);
             deliver(*output, render(study::compare_studies(a, b), output->format));

@@ -4,6 +4,7 @@
 #include "tools/eval/table.h"
 #include "tools/study/charts.h"
 #include "tools/study/page_style.h"
+#include "tools/study/published.h"
 #include "tools/study/report.h"
 #include "tools/study/svg.h"
 #include "tools/study/words.h"
@@ -112,6 +113,17 @@ std::string protocol_section(const Summary& summary, eval::Protocol protocol) {
     return text + "</div>\n</section>\n";
 }
 
+std::string published_section(const Summary& summary) {
+    const tinyllm::Table table = published_table(summary);
+    if (table.rows.empty()) return "";
+    return "<section id=\"published\">\n<h2>Beside the published figures</h2>\n<p>The same questions in the "
+           "Tiny LLM study: PyTorch "
+           "in fp32 on a Jetson Orin Nano with 8 GB. Its memory is the GPU's, ours the whole "
+           "process's.</p>\n" +
+           list(words_about_published(summary)) +
+           html_table(table, "Published and measured, protocol study") + "</section>\n";
+}
+
 std::string fact_rows(const Json& facts) {
     std::string text;
     for (const auto& [key, value] : facts.items()) {
@@ -180,6 +192,7 @@ std::string html_report(const Summary& summary) {
         text += fmt::format("<a href=\"#{0}\">Protocol {0}</a>", eval::protocol_name(protocol));
     text += "<a href=\"#settings\">Board and settings</a></nav>\n</header>\n";
     for (eval::Protocol protocol : summary.protocols) text += protocol_section(summary, protocol);
+    text += published_section(summary);
     text += settings_section(summary);
     text += "</main>\n<script>\n";
     text += kPageScript;

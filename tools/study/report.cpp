@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tools/eval/table.h"
+#include "tools/study/published.h"
 #include "tools/study/units.h"
 #include "tools/study/words.h"
 
@@ -171,6 +172,7 @@ std::string terminal_report(const Summary& summary) {
         text += render(cost_table(summary, protocol), Format::table) + "\n";
         for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
     }
+    for (const std::string& line : words_about_published(summary)) text += "- " + line + "\n";
     for (const std::string& line : reasons(summary)) text += line + "\n";
     return text;
 }
@@ -186,6 +188,10 @@ std::string markdown_report(const Summary& summary) {
         text += "\nLatency per question, memory and size:\n\n" +
                 render(cost_table(summary, protocol), Format::md) + "\n";
         for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
+    }
+    if (const tinyllm::Table published = published_table(summary); !published.rows.empty()) {
+        text += "\n## Beside the published figures\n\n" + render(published, Format::md) + "\n";
+        for (const std::string& line : words_about_published(summary)) text += "- " + line + "\n";
     }
     const std::vector<std::string> missing = reasons(summary);
     if (!missing.empty()) text += "\n## Missing\n\n";

@@ -11,6 +11,7 @@
 #include "engine/kv_cache.h"
 #include "engine/model_source.h"
 #include "engine/weights.h"
+#include "kernels/cuda_memory.h"
 #include "kernels/packed_type.h"
 
 namespace tinyllm {
@@ -51,16 +52,41 @@ std::string tokenizer_kind(const ModelSource& source, const std::string& path) {
     return "";
 }
 
-/// Bytes of a tensor once it is loaded. Vectors count as stored.
+Precision precision_of(const ModelOptions& options) {
+    return options.exact ? Precision::exact : Precision::fast;
+}
+
+/// Bytes of a tensor once it is loaded. Vectors count as stored, on a GPU as the floats they become.
 std::int64_t loaded_bytes(const TensorInfo& tensor, const ModelOptions& options) {
-    if (tensor.shape.size() != 2) return tensor.bytes;
+    const bool gpu = options.device == "cuda";
+    if (tensor.shape.size() != 2)
+        return gpu ? elements(tensor.shape) * std::int64_t{sizeof(float)} : tensor.bytes;
     DType type = tensor.type;
     if (options.type)
         type = weight_type(tensor.gguf_name, *options.type, type, tensor.shape[1], false, nullptr);
     if (options.device == "ref")
         return tensor.shape[0] * static_cast<std::int64_t>(row_bytes(type, tensor.shape[1]));
-    type = packed_type(type, options.exact ? Precision::exact : Precision::fast);
+    if (gpu) return cuda_matrix_bytes(type, tensor.shape[0], tensor.shape[1], precision_of(options));
+    type = packed_type(type, precision_of(options));
     return tensor.shape[0] * packed_row_bytes(type, tensor.shape[1]);
+}
+
+/// What the largest step asks of a GPU. Scores of a text want the logits of many rows; they are counted.
+CudaStep largest_step(const ModelFacts& facts, const ModelOptions& options, std::int64_t rows,
+                      std::int64_t positions) {
+    const ModelInfo& info = facts.info;
+    const bool gated = std::ranges::any_of(
+        facts.tensors, [](const TensorInfo& t) { return t.gguf_name.find("ffn_gate") != t.gguf_name.npos; });
+    const std::int64_t qkv = (info.n_heads + 2 * info.n_kv_heads) * info.head_dim;
+    return {.rows = rows,
+            .dim = info.dim,
+            .products = std::max(qkv, gated ? 2 * facts.ff_dim : 0),
+            .vocab = info.vocab_size,
+            .logits = rows,
+            .heads = info.n_heads,
+            .head_dim = info.head_dim,
+            .positions = positions,
+            .precision = precision_of(options)};
 }
 
 }  // namespace
@@ -133,21 +159,31 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
         use.kv += blocks * info.n_layers * info.n_kv_heads * kKvBlock *
                   static_cast<std::int64_t>(row_bytes(type, info.head_dim));
     }
-    // The residual stream, queries, attention's result and the widest part of the MLP; rope's tables are at
-    // most that of a head.
+    // The residual stream, queries, attention's result and the widest part of the MLP; rope's tables, which
+    // double as they grow, are at most that of a head.
+    std::int64_t angles = 256;
+    while (angles < positions) angles *= 2;
     const std::int64_t width = info.dim + 2 * info.n_heads * info.head_dim + facts.ff_dim;
     const std::int64_t rows =
         info.encoder_decoder ? positions : std::min<std::int64_t>(positions, session.chunk);
-    use.scratch =
-        (rows * width + std::max<std::int64_t>(positions, 256) * info.head_dim) * std::int64_t{sizeof(float)};
-    // What kernels read instead of the rows: 8 bits and sums, or the floats themselves in another order.
-    const bool ints = !options.exact && dtype_block(options.type.value_or(info.main_type)) > 1;
-    const std::int64_t activations = rows * std::max(info.dim, facts.ff_dim) * (ints ? 5 : 16) / 4;
+    use.scratch = (rows * width + angles * info.head_dim) * std::int64_t{sizeof(float)};
     // Fitted (docs/performance.md): program and libraries, and per token of the vocabulary its tables and a
     // row of logits.
     constexpr std::int64_t kProgram = 6'000'000, kPerToken = 150, kPerTokenAlone = 8;
     const std::int64_t process =
         kProgram + info.vocab_size * (facts.tokenizer.empty() ? kPerTokenAlone : kPerToken);
+    if (options.device == "cuda") {
+        const CudaBuffers buffers = cuda_buffers(largest_step(facts, options, rows, positions));
+        use.scratch += buffers.device;
+        use.device = use.weights + use.kv + use.scratch;
+        use.pinned = buffers.pinned;
+        use.context = kCudaContextBytes;
+        use.peak = use.device + use.pinned + use.context + process;
+        return use;
+    }
+    // What kernels read instead of the rows: 8 bits and sums, or the floats themselves in another order.
+    const bool ints = !options.exact && dtype_block(options.type.value_or(info.main_type)) > 1;
+    const std::int64_t activations = rows * std::max(info.dim, facts.ff_dim) * (ints ? 5 : 16) / 4;
     use.peak = use.weights + use.kv + use.scratch + activations + process;
     return use;
 }

@@ -33,8 +33,9 @@ struct ModelFacts {
 /// Reads configuration and tensor descriptions. Throws Error: not_found, unsupported, corrupt.
 TINYLLM_API ModelFacts inspect_model(const std::string& path);
 
-/// Bytes that a model loaded with `options` and one session that holds `positions` tokens will take. Throws
-/// Error(unsupported) for a cache type that the model's heads cannot be kept as.
+/// Bytes that a model loaded with `options` and one session that holds `positions` tokens will take; those of
+/// options.device "cuda" are told in any build, "auto" counts as "cpu". Throws Error(unsupported) for a cache
+/// type that the model's heads cannot be kept as.
 TINYLLM_API MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options,
                                      const SessionOptions& session, std::int64_t positions);
 

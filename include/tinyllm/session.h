@@ -56,6 +56,11 @@ struct ScoreRequest {
 struct MemoryUse {
     std::int64_t weights = 0, kv = 0, scratch = 0;
     std::int64_t peak = 0;  ///< of the whole process, tokenizer and program included; 0: not told
+    // Predicted where a GPU is used, else 0:
+    std::int64_t device = 0;  ///< of the peak, what lies in the GPU's memory: the three above
+    std::int64_t pinned = 0;  ///< of the peak, the host's memory that is sent from
+    std::int64_t context =
+        0;  ///< of the peak, what is allowed for the driver's and runtime's own; never measured
 };
 
 class TINYLLM_API Session {

@@ -58,8 +58,7 @@ const std::byte* Tables::put_bytes(std::span<const std::byte> bytes) {
     }
     Table& table = tables_.front();
     table.contents.assign(bytes.begin(), bytes.end());
-    // A size that neighbouring steps share.
-    auto* to = table.memory.take<std::byte>(static_cast<std::int64_t>((bytes.size() + 4095) / 4096 * 4096));
+    auto* to = table.memory.take<std::byte>(table_bytes(std::ssize(bytes)));
     if (!bytes.empty()) runtime_.upload(to, bytes.data(), bytes.size());
     return to;
 }
@@ -276,18 +275,16 @@ void CudaBackend::attend(const AttendArgs& args) {
     p.out = args.out;
     if (args.phase == Phase::decode && precision_ == Precision::fast) {
         const std::int32_t end = std::ranges::max_element(places, {}, &RowPlace::end)->end;
-        p.splits = (end + kSplitKeys - 1) / kSplitKeys;
+        p.splits = key_splits(end);
         if (p.splits > 1) {
-            p.parts =
-                parts_.take<float>(std::int64_t{p.splits} * args.n * args.n_heads * (args.kv.head_dim + 2));
+            p.parts = parts_.take<float>(split_floats(p.splits, args.n, args.n_heads, args.kv.head_dim));
         }
     }
     launch_attend(runtime_->stream(), p);
 }
 
 std::size_t CudaBackend::rows_of_logits(const Matrix& head) {
-    constexpr std::int64_t kFloats = std::int64_t{8} << 20;
-    return static_cast<std::size_t>(std::clamp<std::int64_t>(kFloats / head.rows, 1, 64));
+    return static_cast<std::size_t>(logits_rows(head.rows));
 }
 
 float* CudaBackend::head_rows(const float* x, std::span<const std::int32_t> rows, const Norm& norm,

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/buffers.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/runtime.h"
 
@@ -45,7 +46,6 @@ class Tables {
     }
 
   private:
-    static constexpr std::size_t kTables = 32;
     struct Table {
         std::vector<std::byte> contents;
         Buffer memory;

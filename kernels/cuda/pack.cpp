@@ -217,11 +217,6 @@ bool pack_part(PartPacker& packer, const RawMatrix& part, std::size_t p, PackWat
 
 }  // namespace
 
-DType held_type(DType stored, Precision precision) {
-    if (sizes_of(static_cast<int>(stored)).levels > 0) return stored;
-    return precision == Precision::exact ? DType::f32 : DType::f16;
-}
-
 Matrix pack(Runtime& runtime, Precision precision, std::span<const RawMatrix> parts, PackWatch* watch,
             std::set<DType>& recoded) {
     Matrix matrix;

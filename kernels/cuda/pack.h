@@ -4,12 +4,10 @@
 #include <set>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/held_type.h"
 #include "kernels/cuda/runtime.h"
 
 namespace tinyllm::TINYLLM_CUDA_SPACE {
-
-/// What a stored type is held as: itself where there are kernels for it, else f16; f32 for Precision::exact.
-DType held_type(DType stored, Precision precision);
 
 /// Backend::pack. Types that are held as others go to `recoded`.
 Matrix pack(Runtime& runtime, Precision precision, std::span<const RawMatrix> parts, PackWatch* watch,

@@ -221,6 +221,15 @@ class InfoTest(harness.CommandTest):
             self.assertEqual(memory["total_bytes"], memory["weights_bytes"] + memory["kv_bytes"] + memory["scratch_bytes"])
         self.assertNotIn("tensors", self.json("info", self.model, "--json"))
 
+    def test_memory_on_a_gpu_is_told_without_one(self):
+        cpu, gpu = (self.json("info", self.model, "-c", "64", "--device", device, "--json")["memory"] for device in ("cpu", "cuda"))
+        self.assertEqual((cpu["device"], gpu["device"]), ("cpu", "cuda"))
+        self.assertEqual(gpu["device_bytes"], gpu["weights_bytes"] + gpu["kv_bytes"] + gpu["scratch_bytes"])
+        self.assertEqual(gpu["kv_bytes"], cpu["kv_bytes"])
+        self.assertGreater(gpu["peak_bytes"], gpu["device_bytes"] + gpu["pinned_bytes"] + gpu["allowed_for_cuda_bytes"])
+        self.assertNotIn("device_bytes", cpu)
+        self.fails(2, "info", self.model, "--device", "tpu", says="expected auto, cpu, cuda or ref")
+
     def test_memory_of_a_cache_of_other_types(self):
         model = os.path.join(os.environ["TINYLLM_SOURCE_DIR"], "tools/embedded/models/tiny-llama")
         def kv_bytes(k, v):

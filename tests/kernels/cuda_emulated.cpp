@@ -1,5 +1,6 @@
 #include "kernels/cuda_emulated.h"
 
+#include <atomic>
 #include <new>
 
 #include "kernels/cuda/cuda_backend.h"
@@ -8,6 +9,8 @@ namespace tinyllm::test {
 namespace {
 
 /// The host's memory as the device's; the stream is the order of the calls.
+std::atomic<std::size_t> bytes_held = 0;
+
 class EmulatedRuntime final : public cuda_emulated::Runtime {
   public:
     std::string description() const override { return "emulation on the CPU"; }
@@ -17,13 +20,21 @@ class EmulatedRuntime final : public cuda_emulated::Runtime {
         constexpr std::align_val_t kAlign{256};
         void* memory = ::operator new(bytes ? bytes : 1, kAlign);
         std::memset(memory, 0, bytes);
-        return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p, kAlign); }};
+        bytes_held += bytes;
+        return {static_cast<std::byte*>(memory), [bytes](std::byte* p) {
+                    bytes_held -= bytes;
+                    ::operator delete(p, kAlign);
+                }};
     }
     void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
     void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
 };
 
 }  // namespace
+
+std::size_t cuda_emulated_bytes() {
+    return bytes_held;
+}
 
 std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision) {
     return std::make_unique<cuda_emulated::CudaBackend>(std::make_unique<EmulatedRuntime>(), precision);

@@ -9,4 +9,7 @@ constexpr const char* kCudaEmulated = "cuda_emulated";
 
 std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision);
 
+/// Device memory that all such backends hold.
+std::size_t cuda_emulated_bytes();
+
 }  // namespace tinyllm::test

@@ -14,6 +14,7 @@
 #include "tools/board.h"
 #include "tools/command.h"
 #include "tools/log.h"
+#include "tools/memory_check.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
 #include "tools/output.h"
@@ -201,7 +202,9 @@ int bench(BenchOptions& options) {
             predict_memory(facts, options.model.load, {.context = 0, .k_type = k_type, .v_type = v_type}, 1);
     }
     for (int threads : options.threads) place_threads(options.model.load.cores, threads);
-    const std::int64_t weight_bytes = decode_bytes(facts, options.model.load);
+    ModelOptions meant = options.model.load;
+    meant.device = meant_device(meant.device, probe_gpus());
+    const std::int64_t weight_bytes = decode_bytes(facts, meant);
     std::vector<Json> rows;
     for (int threads : options.threads) {
         options.model.load.threads = threads;

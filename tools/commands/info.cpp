@@ -8,6 +8,7 @@
 #include "tools/board.h"
 #include "tools/command.h"
 #include "tools/info_table.h"
+#include "tools/memory_check.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
 #include "tools/output.h"
@@ -20,6 +21,7 @@ struct InfoOptions {
     bool tensors = false;
     bool bandwidth = false;
     std::int64_t context = 0;
+    std::string device = "auto";
     SessionOptions session;  // the types of its cache
     OutputOptions output;
 };
@@ -42,7 +44,7 @@ Json gpu_json() {
                          std::to_string(gpu.compute_major) + "." + std::to_string(gpu.compute_minor)},
                         {"multiprocessors", gpu.multiprocessors},
                         {"memory_bytes", gpu.memory_bytes},
-                        {"free_bytes", gpu.free_bytes},
+                        {"free_bytes", gpu.free_bytes > 0 ? Json(gpu.free_bytes) : Json(nullptr)},
                         {"l2_bytes", gpu.l2_bytes},
                         {"integrated", gpu.integrated}});
     }
@@ -141,7 +143,11 @@ Json model_json(const InfoOptions& options, const ModelFacts& facts) {
         fail(ErrorKind::usage, "-c: the model was made for {} positions, asked for {}", info.context,
              positions);
     }
-    const MemoryUse need = predict_memory(facts, {}, options.session, positions);
+    ModelOptions load;
+    load.device = options.device == "auto" ? meant_device("auto", probe_gpus()) : options.device;
+    if (load.device != "cpu" && load.device != "cuda" && load.device != "ref")
+        fail(ErrorKind::usage, "--device {}: expected auto, cpu, cuda or ref", options.device);
+    const MemoryUse need = predict_memory(facts, load, options.session, positions);
     Json document = {{"schema", "tinyllm.info/1"},
                      {"model",
                       {{"path", info.path},
@@ -162,12 +168,19 @@ Json model_json(const InfoOptions& options, const ModelFacts& facts) {
                        {"eos", info.eos}}},
                      {"tokenizer", tokenizer_json(info.path, facts.tokenizer)},
                      {"memory",
-                      {{"context", positions},
+                      {{"device", load.device},
+                       {"context", positions},
                        {"weights_bytes", need.weights},
                        {"kv_bytes", need.kv},
                        {"scratch_bytes", need.scratch},
                        {"total_bytes", need.weights + need.kv + need.scratch},
                        {"peak_bytes", need.peak}}}};
+    if (load.device == "cuda") {
+        Json& memory = document["memory"];
+        memory["device_bytes"] = need.device;
+        memory["pinned_bytes"] = need.pinned;
+        memory["allowed_for_cuda_bytes"] = need.context;
+    }
     if (info.encoder_decoder) document["model"]["encoder_layers"] = info.encoder_layers;
     return document;
 }
@@ -199,6 +212,10 @@ std::function<int()> add_info(CLI::App& app) {
                    "Positions that the memory need is told for; 0: the model's own")
         ->type_name("N")
         ->check(CLI::NonNegativeNumber)
+        ->needs(model);
+    app.add_option("--device", options->device,
+                   "Device that the memory need is told for: cpu, cuda, auto, ref")
+        ->type_name("NAME")
         ->needs(model);
     add_cache_flags(app, options->session);
     app.add_flag("--bandwidth", options->bandwidth, "Measure the memory's read bandwidth")->excludes(model);

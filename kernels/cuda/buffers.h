@@ -1,0 +1,40 @@
+// Sizes of the backend's buffers, for the backend and for who wants to know them before (memory.cpp).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cuda/launch.h"
+
+namespace tinyllm::TINYLLM_CUDA_SPACE {
+
+/// Rows whose logits are made at a time.
+inline std::int64_t logits_rows(std::int64_t vocab) {
+    constexpr std::int64_t kFloats = std::int64_t{8} << 20;
+    return std::clamp<std::int64_t>(kFloats / vocab, 1, 64);
+}
+
+/// Blocks that the keys of a generated token are dealt to.
+inline std::int32_t key_splits(std::int64_t keys) {
+    return static_cast<std::int32_t>((keys + kSplitKeys - 1) / kSplitKeys);
+}
+
+/// What they hand over, for n rows.
+inline std::int64_t split_floats(std::int64_t splits, std::int64_t n, std::int64_t heads,
+                                 std::int64_t head_dim) {
+    return splits * n * heads * (head_dim + 2);
+}
+
+/// Small arrays of the host's that the device keeps.
+constexpr int kTables = 32;
+
+/// Memory of one: a size that neighbouring steps share.
+inline std::int64_t table_bytes(std::int64_t bytes) {
+    return (bytes + 4095) / 4096 * 4096;
+}
+
+/// Pinned memory that is sent from, in two halves.
+constexpr std::size_t kPinnedHalf = std::size_t{4} << 20;
+
+}  // namespace tinyllm::TINYLLM_CUDA_SPACE

@@ -1,0 +1,28 @@
+#include "kernels/cuda_memory.h"
+
+#include "kernels/cuda/buffers.h"
+#include "kernels/cuda/held_type.h"
+
+namespace tinyllm {
+
+std::int64_t cuda_matrix_bytes(DType stored, std::int64_t rows, std::int64_t cols, Precision precision) {
+    return cuda::sections_of(static_cast<int>(cuda::held_type(stored, precision)), rows, cols).bytes;
+}
+
+CudaBuffers cuda_buffers(const CudaStep& step) {
+    constexpr std::int64_t kFloat = sizeof(float);
+    const std::int64_t logits = std::min(step.logits, cuda::logits_rows(step.vocab));
+    CudaBuffers buffers;
+    buffers.device = kFloat * (std::max(step.rows, logits) * step.dim + step.rows * step.products +
+                               logits * step.vocab + 2 * step.logits);
+    const std::int64_t splits = cuda::key_splits(step.positions);
+    if (step.precision == Precision::fast && splits > 1)
+        buffers.device += kFloat * cuda::split_floats(splits, 1, step.heads, step.head_dim);
+    // Of rows' places at most; in the end each has held the largest.
+    buffers.device +=
+        std::int64_t{cuda::kTables} * cuda::table_bytes(step.rows * std::int64_t{sizeof(cuda::RowPlace)});
+    buffers.pinned = 2 * cuda::kPinnedHalf;
+    return buffers;
+}
+
+}  // namespace tinyllm

@@ -22,7 +22,11 @@ std::unique_ptr<Backend> make_device_backend(const ModelOptions& options, std::v
         try {
             return make_cuda_backend(backend);
         } catch (const Error& error) {
-            if (error.kind() != ErrorKind::device) throw;
+            // A GPU whose memory others have filled is no better than none.
+            if (error.kind() != ErrorKind::device && error.kind() != ErrorKind::out_of_memory &&
+                error.kind() != ErrorKind::would_not_fit) {
+                throw;
+            }
             notes.push_back(fmt::format("device auto: the CPU, because of {}", error.what()));
             return make_cpu_backend(backend);
         }

@@ -14,7 +14,7 @@ struct Gpu {
     int compute_major = 0, compute_minor = 0;  ///< compute capability; 9 and 0 are SM 9.0
     int multiprocessors = 0;
     std::int64_t memory_bytes = 0;
-    std::int64_t free_bytes = 0;
+    std::int64_t free_bytes = 0;  ///< of the first, which models run on; 0: not known
     std::int64_t l2_bytes = 0;
     bool integrated = false;  ///< shares the host's memory, as on a Jetson
 };

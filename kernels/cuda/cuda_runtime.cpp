@@ -3,8 +3,10 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
+#include "kernels/cuda/buffers.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/self_test.h"
 #include "tinyllm/error.h"
@@ -25,6 +27,7 @@ void check(cudaError_t error, const char* what) {
 class CudaRuntime final : public Runtime {
   public:
     CudaRuntime() {
+        (void)cudaGetLastError();  // of who asked before: download() would take it for a launch's
         int count = 0;
         check(cudaGetDeviceCount(&count), "no GPU can be used");
         if (count == 0) fail_device("no GPU");
@@ -57,17 +60,7 @@ class CudaRuntime final : public Runtime {
     void* stream() const override { return stream_; }
 
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
-        // Where host and device share memory, more than there is would not fail here but bring the board to
-        // its knees.
-        constexpr std::size_t kLeftOver = std::size_t{128} << 20;
-        if (integrated_ && bytes > kLeftOver) {
-            const auto available = static_cast<std::size_t>(system_info().memory_available);
-            if (available > 0 && bytes + kLeftOver > available) {
-                throw Error(ErrorKind::would_not_fit, "device cuda: " + std::to_string(bytes >> 20) +
-                                                          " MiB asked for, the board has " +
-                                                          std::to_string(available >> 20) + " MiB available");
-            }
-        }
+        if (integrated_) leave_some(bytes);
         use_device();
         void* memory = nullptr;
         if (const cudaError_t error = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
@@ -102,13 +95,13 @@ class CudaRuntime final : public Runtime {
     void download(void* to, const void* from, std::size_t bytes) override {
         use_device();
         check(cudaGetLastError(), "a launch");
-        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "receiving");
+        if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "receiving");
         check(cudaStreamSynchronize(stream_), "waiting for the GPU");
     }
 
   private:
     static constexpr int kDevice = 0;  // CUDA_VISIBLE_DEVICES says which that is
-    static constexpr std::size_t kHalfBytes = std::size_t{4} << 20;
+    static constexpr std::size_t kHalfBytes = kPinnedHalf;
     /// Pinned memory that transfers read after upload() has returned.
     struct Half {
         std::byte* memory = nullptr;
@@ -117,6 +110,20 @@ class CudaRuntime final : public Runtime {
 
     /// A thread's device is its own affair; every session's thread comes here.
     static void use_device() { check(cudaSetDevice(kDevice), "the first GPU"); }
+
+    /// Where host and device share memory, more than there is would not fail but bring the board to its
+    /// knees. The system is asked once for every so many bytes, however small their allocations are.
+    void leave_some(std::size_t bytes) {
+        constexpr std::size_t kLeftOver = std::size_t{128} << 20, kUnseen = std::size_t{16} << 20;
+        if (unseen_.fetch_add(bytes) + bytes < kUnseen) return;
+        unseen_ = 0;
+        const auto available = static_cast<std::size_t>(system_info().memory_available);
+        if (available == 0 || bytes + kLeftOver <= available) return;
+        throw Error(ErrorKind::would_not_fit,
+                    "device cuda: " + std::to_string(bytes >> 20) + " MiB asked for, the board has " +
+                        std::to_string(available >> 20) + " MiB available, of which " +
+                        std::to_string(kLeftOver >> 20) + " are left alone");
+    }
 
     /// To the other half, once what it holds has been sent; in a step that has been long ago.
     void turn() {
@@ -129,6 +136,7 @@ class CudaRuntime final : public Runtime {
     std::string description_;
     bool integrated_ = false;
     int multiprocessors_ = 1;
+    std::atomic<std::size_t> unseen_ = 0;  // allocated since the system was last asked
     cudaStream_t stream_ = nullptr;
     Half halves_[2];
     int at_ = 0;

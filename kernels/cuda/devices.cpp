@@ -1,5 +1,5 @@
-// The GPU probe through the CUDA runtime. It creates no context on a device except to ask for its free
-// memory.
+// The GPU probe through the CUDA runtime. A context is created on the first device alone, which models run
+// on, to ask for its free memory: on each it would take hundreds of megabytes.
 #include <cuda_runtime_api.h>
 
 #include "tinyllm/gpu.h"
@@ -7,7 +7,7 @@
 namespace tinyllm {
 namespace {
 
-Gpu describe(int device, const cudaDeviceProp& properties) {
+Gpu describe(const cudaDeviceProp& properties) {
     Gpu gpu;
     gpu.name = properties.name;
     gpu.compute_major = properties.major;
@@ -16,12 +16,20 @@ Gpu describe(int device, const cudaDeviceProp& properties) {
     gpu.memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
     gpu.l2_bytes = properties.l2CacheSize;
     gpu.integrated = properties.integrated != 0;
-    std::size_t free = 0;
-    std::size_t total = 0;
-    if (cudaSetDevice(device) == cudaSuccess && cudaMemGetInfo(&free, &total) == cudaSuccess) {
-        gpu.free_bytes = static_cast<std::int64_t>(free);
-    }
     return gpu;
+}
+
+/// 0: not known. The caller's device stays what it was.
+std::int64_t free_bytes(int device) {
+    int callers = 0;
+    std::size_t free = 0, total = 0;
+    if (cudaGetDevice(&callers) != cudaSuccess || cudaSetDevice(device) != cudaSuccess ||
+        cudaMemGetInfo(&free, &total) != cudaSuccess) {
+        free = 0;
+        (void)cudaGetLastError();  // it would be taken for that of a later call
+    }
+    (void)cudaSetDevice(callers);
+    return static_cast<std::int64_t>(free);
 }
 
 }  // namespace
@@ -32,6 +40,7 @@ GpuProbe probe_gpus() {
     int count = 0;
     if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
         probe.status = cudaGetErrorString(error);
+        (void)cudaGetLastError();
         return probe;
     }
     for (int device = 0; device < count; ++device) {
@@ -40,8 +49,9 @@ GpuProbe probe_gpus() {
             probe.status = "device " + std::to_string(device) + ": " + cudaGetErrorString(error);
             return probe;
         }
-        probe.gpus.push_back(describe(device, properties));
+        probe.gpus.push_back(describe(properties));
     }
+    if (!probe.gpus.empty()) probe.gpus[0].free_bytes = free_bytes(0);
     probe.status = std::to_string(count) + (count == 1 ? " device" : " devices") +
                    "; models run on the first where --device is auto or cuda";
     return probe;

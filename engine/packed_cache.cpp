@@ -121,7 +121,14 @@ PackedCache::PackedCache(const std::string& folder, const TensorSource& source, 
     : backend_(backend) {
     const std::string layout = backend.layout();
     const std::string times = file_times(source);
-    if (folder.empty() || layout.empty() || times.empty()) return;
+    if (folder.empty()) return;
+    if (layout.empty()) {
+        warnings_.push_back(
+            fmt::format("{}: packed weights are kept for the CPU only; device {} packs at every start",
+                        folder, backend.name()));
+        return;
+    }
+    if (times.empty()) return;
     Fingerprint print;
     print.add(layout).add(type ? static_cast<int>(*type) : -1);
     for (const TensorView& tensor : source.tensors()) add_tensor(tensor, print);

@@ -86,14 +86,16 @@ TEST_F(PackedCacheTest, GivesTheSameBits) {
     }
     EXPECT_EQ(logits(load({}, true)), logits(load({}, true)));
     EXPECT_EQ(files().size(), ++n);
-    // The reference has no layout of its own: nothing is kept.
-    Model::load(model_, {.device = "ref",
-                         .threads = 1,
-                         .exact = true,
-                         .type = {},
-                         .tokenizer = false,
-                         .packed_cache = cache_});
+    // The reference has no layout of its own: nothing is kept, and that is told.
+    const auto apart = Model::load(model_, {.device = "ref",
+                                            .threads = 1,
+                                            .exact = true,
+                                            .type = {},
+                                            .tokenizer = false,
+                                            .packed_cache = cache_});
     EXPECT_EQ(files().size(), n);
+    ASSERT_EQ(apart->info().warnings.size(), 1u);
+    EXPECT_NE(apart->info().warnings[0].find("device ref packs at every start"), std::string::npos);
 }
 
 TEST_F(PackedCacheTest, AnEncoderDecoderToo) {

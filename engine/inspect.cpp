@@ -1,6 +1,7 @@
 #include "tinyllm/inspect.h"
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -161,8 +162,9 @@ MemoryUse predict_memory(const ModelFacts& facts, const ModelOptions& options, c
     }
     // The residual stream, queries, attention's result and the widest part of the MLP; rope's tables, which
     // double as they grow, are at most that of a head.
-    std::int64_t angles = 256;
-    while (angles < positions) angles *= 2;
+    constexpr std::int64_t kFirst = 256, kMost = std::int64_t{1} << 40;
+    const auto angles = static_cast<std::int64_t>(
+        std::bit_ceil(static_cast<std::uint64_t>(std::clamp(positions, kFirst, kMost))));
     const std::int64_t width = info.dim + 2 * info.n_heads * info.head_dim + facts.ff_dim;
     const std::int64_t rows =
         info.encoder_decoder ? positions : std::min<std::int64_t>(positions, session.chunk);

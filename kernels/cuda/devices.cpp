@@ -47,6 +47,7 @@ GpuProbe probe_gpus() {
         cudaDeviceProp properties;
         if (const cudaError_t error = cudaGetDeviceProperties(&properties, device); error != cudaSuccess) {
             probe.status = "device " + std::to_string(device) + ": " + cudaGetErrorString(error);
+            (void)cudaGetLastError();
             return probe;
         }
         probe.gpus.push_back(describe(properties));

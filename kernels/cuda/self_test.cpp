@@ -1,7 +1,9 @@
 #include "kernels/cuda/self_test.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <mutex>
 #include <vector>
 
@@ -11,7 +13,8 @@ namespace tinyllm::TINYLLM_CUDA_SPACE {
 namespace {
 
 constexpr std::int32_t kHeads = 4, kKvHeads = 2, kHeadDim = 32, kRows = 19;
-constexpr std::int64_t kDim = 256, kWidth = std::int64_t{kHeads} * kHeadDim, kFf = 320, kVocab = 600;
+constexpr std::int64_t kDim = 256, kWidth = std::int64_t{kHeads} * kHeadDim, kFf = 320, kVocab = 600,
+                       kOther = 24;
 
 /// The same numbers everywhere, about as large as those of a model.
 std::vector<float> numbers(std::int64_t n, std::uint32_t seed, float size) {
@@ -34,6 +37,9 @@ class Layer {
         const Matrix table = matrix(DType::q8_0, kVocab, 1);
         const Matrix qkv = matrix(DType::f16, kWidth + 2 * kKvHeads * kHeadDim, 2);
         const Matrix up = matrix(DType::q4_k, 2 * kFf, 3), down = matrix(DType::q5_0, kDim, 4, kFf);
+        std::vector<Matrix> others;
+        for (const DType type : {DType::f32, DType::bf16, DType::q4_0, DType::q6_k})
+            others.push_back(matrix(type, kOther, 7));
         const Norm norm{NormKind::rms, 1e-5f, floats(numbers(kDim, 5, 1)), nullptr};
         const float* angles = floats(numbers(2 * kKvBlock * kHeadDim / 2, 6, 1));
         const Rope rope{kHeadDim, angles, angles + kKvBlock * kHeadDim / 2};
@@ -69,6 +75,14 @@ class Layer {
             const std::int32_t last = n - 1;
             backend_.logits({x, {&last, 1}, norm, &table, nullptr, 1, logits.data(), phase});
             found.push_back(logits);
+            // Of the types that the layer does not have.
+            std::vector<float> products;
+            float* y = out(n * kOther);
+            for (const Matrix& w : others) {
+                backend_.linear({n, x, norm, &w, nullptr, Activation::none, false, y, phase});
+                std::ranges::copy(values(y, n * kOther), std::back_inserter(products));
+            }
+            found.push_back(products);
             position += n;
         }
         return found;
@@ -110,7 +124,7 @@ std::vector<std::vector<float>> run_layer(Backend& backend) {
 }  // namespace
 
 std::string self_test(Backend& backend) {
-    static const char* const kStages[] = {"embed", "attention", "the gated MLP", "the head"};
+    static const char* const kStages[] = {"embed", "attention", "the gated MLP", "the head", "a product"};
     constexpr double kBound = 1e-3;  // of squares; 8-bit activations lose about 1e-4
     const std::vector<std::vector<float>> have = run_layer(backend), want = run_layer(*make_ref_backend({}));
     for (std::size_t i = 0; i < want.size(); ++i) {
@@ -120,7 +134,8 @@ std::string self_test(Backend& backend) {
             error += d * d;
             size += static_cast<double>(want[i][j]) * want[i][j];
         }
-        if (!(error <= kBound * size)) return std::string(kStages[i % 4]) + " gives other results";
+        if (!(error <= kBound * size))
+            return std::string(kStages[i % std::size(kStages)]) + " gives other results";
     }
     return "";
 }

@@ -139,6 +139,16 @@ TEST(CudaBackend, SelfTestNamesWhatDiffers) {
     };
     Wrong wrong(make_cuda_emulated_backend(Precision::fast));
     EXPECT_EQ(cuda_emulated::self_test(wrong), "attention gives other results");
+    class OneType final : public ForwardingBackend {
+      public:
+        using ForwardingBackend::ForwardingBackend;
+        void linear(const LinearArgs& args) override {
+            inner().linear(args);
+            if (args.w->strips[0].type == DType::q6_k && args.phase == Phase::decode) args.out[3] += 1;
+        }
+    };
+    OneType one_type(make_cuda_emulated_backend(Precision::fast));
+    EXPECT_EQ(cuda_emulated::self_test(one_type), "a product gives other results");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Registers, stack and spills of every CUDA kernel, as ptxas tells them, and the warps that its registers leave room for.
+"""Registers, stack and spills of every CUDA kernel, as ptxas tells them, and the warps that its registers leave room for; of tiles for
+tensor cores, those that shared memory leaves room for too.
 
 ptxas_report.py [ARCHITECTURE]      sm_87 unless given; compiles kernels/cuda/*.cu, needs nvcc
 """
@@ -9,7 +10,10 @@ import subprocess
 import sys
 import tempfile
 
-REGISTERS, MOST_WARPS = 65536, 48  # of a multiprocessor of sm_86 to sm_89
+REGISTERS = 65536
+# Warps and bytes of shared memory of a multiprocessor.
+MULTIPROCESSORS = {"sm_75": (32, 64 << 10), "sm_80": (64, 164 << 10), "sm_86": (48, 100 << 10), "sm_87": (48, 164 << 10),
+                   "sm_89": (48, 100 << 10), "sm_90": (64, 228 << 10)}
 ENTRY = re.compile(
     r"Compiling entry function '(\S+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores.*?Used (\d+) registers",
     re.S)
@@ -17,8 +21,9 @@ ENTRY = re.compile(
 
 def main():
     arch = sys.argv[1] if len(sys.argv) > 1 else "sm_87"
+    most_warps, most_shared = MULTIPROCESSORS[arch]
     root = pathlib.Path(__file__).resolve().parent.parent
-    print("| kernel | registers | stack | spills | warps by registers |\n|---|---|---|---|---|")
+    print("| kernel | registers | stack | spills | warps |\n|---|---|---|---|---|")
     for source in sorted((root / "kernels/cuda").glob("*.cu")):
         with tempfile.TemporaryDirectory() as folder:
             told = subprocess.run(
@@ -30,9 +35,15 @@ def main():
             name = re.search(r"run_kernel<(.*?)\s*>\(", name).group(1)
             threads = {"Matvec": 256, "Gemm": 256, "Score": 256, "Glu": 256, "Copy": 256, "MergeSplits": 64}
             warps = threads.get(name.split("<")[0], 128) // 32
+            shared = 0
+            if tile := re.match(r"TensorGemm<\w+, (\d+), (\d+), (\d+), (\d+)", name):
+                out, rows, of_out, of_rows = map(int, tile.groups())
+                warps, shared = out * rows, 3 * (16 * of_out * out + 8 * of_rows * rows) * 64
             of_block = warps * 32 * ((int(registers) + 7) // 8 * 8)
-            room = min(MOST_WARPS // warps, REGISTERS // of_block) * warps
-            print(f"| {name} | {registers} | {stack} | {spills} | {room} of {MOST_WARPS} |")
+            blocks = min(most_warps // warps, REGISTERS // of_block)
+            if shared:
+                blocks = min(blocks, most_shared // (shared + 1024))  # the driver keeps 1 KiB of each block's
+            print(f"| {name} | {registers} | {stack} | {spills} | {blocks * warps} of {most_warps} |")
 
 
 if __name__ == "__main__":

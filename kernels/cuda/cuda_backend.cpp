@@ -129,16 +129,40 @@ const float* CudaBackend::normed(std::int64_t n, std::int64_t dim, const float* 
     return out;
 }
 
+Rounded CudaBackend::rounded_by_tiles(const WeightRows& w) const {
+    return precision_ == Precision::exact ? Rounded::none
+                                          : rounded_for(w.type, w.cols, runtime_->code_capability());
+}
+
 void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, const Norm& norm,
                            const Epilogue& epilogue, Phase phase) {
     const bool tiles = by_tiles(phase);
-    if (tiles && norm.kind != NormKind::none) x = normed(n, w.cols, x, nullptr, norm);
+    GemmParams gemm;  // with what the pieces before needed of x
+    gemm.n = static_cast<int>(n);
+    gemm.multiprocessors = runtime_->multiprocessors();
+    auto rounded = Rounded::none;
     for (const Piece& piece : pieces(w, 0, w.rows)) {
         Epilogue e = epilogue;
         e.out += piece.before;
         if (e.bias) e.bias += piece.before;
         if (tiles) {
-            launch_gemm(runtime_->stream(), {static_cast<int>(n), x, piece.rows, e});
+            const Rounded to = rounded_by_tiles(piece.rows);
+            if (to == Rounded::none) {
+                gemm.rounded = nullptr;
+                if (!gemm.x) gemm.x = norm.kind == NormKind::none ? x : normed(n, w.cols, x, nullptr, norm);
+            } else {
+                if (to != rounded) {
+                    auto* scales = scales_.take<float>(n);
+                    auto* out = rounded_.take<std::uint32_t>(n * rounded_pitch(w.cols) / 2);
+                    launch_round_rows(runtime_->stream(), {gemm.n, w.cols, x, params(norm), to, out, scales});
+                    gemm.scales = scales;
+                    rounded = to;
+                }
+                gemm.rounded = rounded_.take<std::uint32_t>(0);
+            }
+            gemm.w = piece.rows;
+            gemm.epilogue = e;
+            launch_gemm(runtime_->stream(), gemm);
             continue;
         }
         for (std::int64_t i = 0; i < n; i += kMatvecRows, e.out += kMatvecRows * e.out_stride) {

@@ -91,6 +91,8 @@ class CudaBackend final : public Backend {
                      float* out);
     /// What is exact has one order of sums for both phases, that of the tiles.
     bool by_tiles(Phase phase) const { return phase == Phase::prompt || precision_ == Precision::exact; }
+    /// What tiles of these weights want of x.
+    Rounded rounded_by_tiles(const WeightRows& w) const;
     /// epilogue(w norm(x)) for n rows of x, by the kernels of a phase.
     void multiply(const Matrix& w, std::int64_t n, const float* x, const Norm& norm, const Epilogue& epilogue,
                   Phase phase);
@@ -108,8 +110,8 @@ class CudaBackend final : public Backend {
     Precision precision_;
     std::set<DType> recoded_;
     Tables tables_{*runtime_};
-    Buffer normed_{*runtime_}, products_{*runtime_}, logits_{*runtime_}, parts_{*runtime_},
-        scores_{*runtime_};
+    Buffer normed_{*runtime_}, rounded_{*runtime_}, scales_{*runtime_}, products_{*runtime_},
+        logits_{*runtime_}, parts_{*runtime_}, scores_{*runtime_};
 };
 
 }  // namespace tinyllm::TINYLLM_CUDA_SPACE

@@ -39,6 +39,7 @@ class CudaRuntime final : public Runtime {
         description_ = std::string(properties.name) + ", compute capability " +
                        std::to_string(properties.major) + "." + std::to_string(properties.minor) +
                        (integrated_ ? ", shares the host's memory" : "");
+        code_capability_ = cuda::code_capability();
         check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
         for (Half& half : halves_) {
             check(cudaHostAlloc(reinterpret_cast<void**>(&half.memory), kHalfBytes, cudaHostAllocDefault),
@@ -57,6 +58,7 @@ class CudaRuntime final : public Runtime {
 
     std::string description() const override { return description_; }
     int multiprocessors() const override { return multiprocessors_; }
+    int code_capability() const override { return code_capability_; }
     void* stream() const override { return stream_; }
 
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
@@ -135,7 +137,7 @@ class CudaRuntime final : public Runtime {
 
     std::string description_;
     bool integrated_ = false;
-    int multiprocessors_ = 1;
+    int multiprocessors_ = 1, code_capability_ = 0;
     std::atomic<std::size_t> unseen_ = 0;  // allocated since the system was last asked
     cudaStream_t stream_ = nullptr;
     Half halves_[2];

@@ -77,14 +77,47 @@ struct MatvecParams {
 /// Where the type is quantized, x is rounded to 8 bits per 32 elements.
 void launch_matvec(void* stream, const MatvecParams& p);
 
-/// Any number of rows, already normed, by tiles.
+/// How tensor cores take the rows that are multiplied by weights of a type; none: they do not.
+enum class Rounded : int { none, halves, bf16 };
+constexpr int64_t kTileColumns = int64_t{1} << 22;  // at most
+/// In code for a compute capability, times ten. F32 weights keep their bits.
+TINYLLM_BOTH Rounded rounded_for(int type, int64_t cols, int capability) {
+    if (type == kF32 || cols > kTileColumns || capability < kHalfMma) return Rounded::none;
+    if (type == kBf16) return capability < kBf16Mma ? Rounded::none : Rounded::bf16;
+    return Rounded::halves;
+}
+
+constexpr int kRoundedColumns = 32;
+/// Elements of a rounded row: zeros behind its columns.
+TINYLLM_BOTH int64_t rounded_pitch(int64_t cols) {
+    return (cols + kRoundedColumns - 1) / kRoundedColumns * kRoundedColumns;
+}
+
+/// out[i] = norm(x[i]) / scales[i] in 16 bits an element.
+struct RoundRowsParams {
+    int n = 0;
+    int64_t cols = 0;
+    const float* x = nullptr;
+    NormParams norm{};
+    Rounded to = Rounded::halves;
+    uint32_t* out = nullptr;  // (n, rounded_pitch(cols) / 2)
+    float* scales = nullptr;  // (n)
+};
+void launch_round_rows(void* stream, const RoundRowsParams& p);
+
+/// Any number of rows, already normed, by tiles: on tensor cores where they are rounded, else in f32.
 struct GemmParams {
     int n = 0;
-    const float* x = nullptr;  // (n, cols)
+    const float* x = nullptr;           // (n, cols)
+    const uint32_t* rounded = nullptr;  // as rounded_for() asks and launch_round_rows() gives; null: none
+    const float* scales = nullptr;
     WeightRows w{};
     Epilogue epilogue{};
+    int multiprocessors = 1;  // that the tiles are to fill
 };
 void launch_gemm(void* stream, const GemmParams& p);
+/// The compute capability, times ten, that the code was compiled for which the current device runs.
+int code_capability();
 
 /// out[i][r] = activation(both[i][r]) * both[i][ff + r]
 struct GluParams {

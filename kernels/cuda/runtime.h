@@ -16,6 +16,8 @@ class Runtime {
     virtual ~Runtime() = default;
     virtual std::string description() const = 0;
     virtual int multiprocessors() const = 0;
+    /// The compute capability, times ten, that the device's code was compiled for.
+    virtual int code_capability() const = 0;
     /// What launches are queued on; everything below but allocate() keeps its order.
     virtual void* stream() const = 0;
 

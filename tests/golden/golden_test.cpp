@@ -87,6 +87,26 @@ TEST_P(Golden, PrefillInAnyChunksEqualsSteps) {
     }
 }
 
+/// Prompts may be multiplied in arithmetic of their own (Phase::prompt), which rounds activations.
+TEST_P(Golden, FastPromptsAreNearExactOnes) {
+    for (const DType type : {DType::f16, DType::bf16, DType::q8_0}) {
+        ModelOptions options;
+        options.type = type;
+        std::vector<float> logits[2];
+        for (const bool exact : {false, true}) {
+            options.exact = exact;
+            Session session(load_as_said(options));
+            logits[exact] = logits_behind(session, prompt_);
+        }
+        double error = 0, size = 0;
+        for (std::size_t i = 0; i < logits[1].size(); ++i) {
+            error += std::pow(static_cast<double>(logits[0][i]) - logits[1][i], 2);
+            size += std::pow(static_cast<double>(logits[1][i]), 2);
+        }
+        EXPECT_LE(error, 1e-3 * size) << dtype_name(type);
+    }
+}
+
 TEST_P(Golden, GreedyText) {
     Session session(load());
     session.prefill(prompt_);

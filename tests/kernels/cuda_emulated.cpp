@@ -13,8 +13,10 @@ std::atomic<std::size_t> bytes_held = 0;
 
 class EmulatedRuntime final : public cuda_emulated::Runtime {
   public:
+    explicit EmulatedRuntime(int code_capability) : code_capability_(code_capability) {}
     std::string description() const override { return "emulation on the CPU"; }
     int multiprocessors() const override { return 2; }
+    int code_capability() const override { return code_capability_; }
     void* stream() const override { return nullptr; }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
         constexpr std::align_val_t kAlign{256};
@@ -28,6 +30,9 @@ class EmulatedRuntime final : public cuda_emulated::Runtime {
     }
     void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
     void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+
+  private:
+    int code_capability_;
 };
 
 }  // namespace
@@ -36,8 +41,9 @@ std::size_t cuda_emulated_bytes() {
     return bytes_held;
 }
 
-std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision) {
-    return std::make_unique<cuda_emulated::CudaBackend>(std::make_unique<EmulatedRuntime>(), precision);
+std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision, int code_capability) {
+    return std::make_unique<cuda_emulated::CudaBackend>(std::make_unique<EmulatedRuntime>(code_capability),
+                                                        precision);
 }
 
 }  // namespace tinyllm::test

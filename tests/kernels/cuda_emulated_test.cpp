@@ -1,7 +1,7 @@
 // What the op table leaves out of the CUDA kernels: widths beyond what a block holds of x, the look at a
 // device before a model is trusted to it; and that the emulation finds what goes wrong on a GPU alone.
 #define TINYLLM_CUDA_EMULATED
-#include "kernels/cuda/device/block.h"
+#include "kernels/cuda/device/numerics.h"
 #include "kernels/cuda/self_test.h"
 #include "kernels/forwarding_backend.h"
 #include "kernels/op_cases.h"
@@ -59,6 +59,199 @@ TEST(CudaEmulation, SumsTheLanesOfAWarp) {
     cuda_emulated::launch(nullptr, {1, 1, 1}, 0, WarpSums());
 }
 
+/// Thread t of two warps has an octet brought to shared memory and reads that of a neighbour.
+struct Copies {
+    static constexpr int kThreads = 64;
+    enum Fault { none, not_waited_for, not_synced, written_over, read_while_written } fault;
+
+    void operator()(cuda_emulated::Block& block) const {
+        alignas(16) std::uint32_t from[kThreads][4];
+        for (std::uint32_t t = 0; t < kThreads; ++t) std::fill_n(from[t], 4, t + 1);
+        cuda_emulated::Shared<cuda_emulated::Words4> shared(block, 2 * kThreads);
+        const auto bring = [&](int to, bool inside) {
+            block.each([&](int t) { shared.copy(t, to + t, from[t], inside); });
+            block.commit_copies();
+        };
+        const auto expect = [&](int at, bool zeros) {
+            block.each([&](int t) {
+                const cuda_emulated::Words4 found = shared.get(t, at + (t ^ 32));
+                EXPECT_EQ(found.w[3], zeros ? 0u : static_cast<std::uint32_t>((t ^ 32) + 1));
+            });
+        };
+        bring(0, true);
+        bring(kThreads, false);
+        if (fault == written_over) block.each([&](int t) { shared.set(t, t, {}); });
+        if (fault != not_waited_for) block.wait_copies<1>();
+        if (fault != not_synced) block.sync();
+        expect(0, false);
+        if (fault != read_while_written) block.sync();
+        bring(0, true);
+        block.wait_copies<0>();
+        block.sync();
+        expect(kThreads, true);
+    }
+};
+
+TEST(CudaEmulation, FindsCopiesThatNobodyWaitedFor) {
+    const auto run = [](Copies::Fault fault) {
+        cuda_emulated::launch(nullptr, {2, 1, 1}, 2048, Copies{fault});
+    };
+    for (const Copies::Fault fault :
+         {Copies::not_waited_for, Copies::not_synced, Copies::written_over, Copies::read_while_written}) {
+        EXPECT_THROW(run(fault), std::logic_error) << fault;
+    }
+    run(Copies::none);
+}
+
+/// Lanes hold what the PTX ISA's tables for mma.m16n8k16 and ldmatrix say, element by element.
+TEST(CudaEmulation, FragmentsLieAsPtxSays) {
+    float a[16][16], b[16][8], c[16][8];  // small integers, so every sum is exact
+    for (int r = 0; r < 16; ++r) {
+        for (int k = 0; k < 16; ++k) a[r][k] = static_cast<float>((r * 5 + k * 3) % 17 - 8);
+        for (int n = 0; n < 8; ++n) {
+            b[r][n] = static_cast<float>((r * 7 + n * 11) % 13 - 6);
+            c[r][n] = static_cast<float>(r - 3 * n);
+        }
+    }
+    using namespace cuda_emulated;
+    // Element i of a: row g for i of 0, 1, 4, 5, else g + 8; column 2 (lane % 4) + i % 2, from i = 4 on 8
+    // more.
+    const auto row_of_a = [](int lane, int i) { return lane / 4 + (i % 4 < 2 ? 0 : 8); };
+    const auto column_of_a = [](int lane, int i) { return lane % 4 * 2 + i % 2 + (i < 4 ? 0 : 8); };
+    for (const bool bf16 : {false, true}) {
+        const auto bits = [&](float x) { return std::uint32_t{bf16 ? float_to_bf16(x) : float_to_half(x)}; };
+        FragmentA as[32];
+        FragmentB bs[32];
+        FragmentC cs[32];
+        const FragmentA* at_a[32];
+        const FragmentB* at_b[32];
+        FragmentC* at_c[32];
+        for (int lane = 0; lane < 32; ++lane) {
+            as[lane] = {}, bs[lane] = {};
+            for (int i = 0; i < 8; ++i)
+                as[lane].w[i / 2] |= bits(a[row_of_a(lane, i)][column_of_a(lane, i)]) << (i % 2 * 16);
+            for (int i = 0; i < 4; ++i) {
+                bs[lane].w[i / 2] |= bits(b[lane % 4 * 2 + i % 2 + (i < 2 ? 0 : 8)][lane / 4])
+                                     << (i % 2 * 16);
+                cs[lane].x[i] = c[lane / 4 + (i < 2 ? 0 : 8)][lane % 4 * 2 + i % 2];
+            }
+            at_a[lane] = &as[lane], at_b[lane] = &bs[lane], at_c[lane] = &cs[lane];
+        }
+        bf16 ? multiply_bf16(at_a, at_b, at_c) : multiply_halves(at_a, at_b, at_c);
+        for (int lane = 0; lane < 32; ++lane) {
+            for (int i = 0; i < 4; ++i) {
+                const int row = lane / 4 + (i < 2 ? 0 : 8), column = lane % 4 * 2 + i % 2;
+                float want = c[row][column];
+                for (int k = 0; k < 16; ++k) want += a[row][k] * b[k][column];
+                EXPECT_EQ(cs[lane].x[i], want) << lane << " " << i;
+            }
+        }
+    }
+    // ldmatrix: row r of matrix m at the address of lane 8 m + r; lane l gets elements 2 (l % 4) and the next
+    // of row l / 4 of each.
+    Words4 rows[32];
+    std::uint32_t to[32][4], *at[32];
+    for (std::uint32_t lane = 0; lane < 32; ++lane) {
+        for (std::uint32_t e = 0; e < 8; e += 2)
+            rows[lane].w[e / 2] = (lane * 8 + e) | (lane * 8 + e + 1) << 16;
+        at[lane] = to[lane];
+    }
+    load_matrices(rows, at);
+    for (std::uint32_t lane = 0; lane < 32; ++lane) {
+        for (std::uint32_t matrix = 0; matrix < 4; ++matrix) {
+            const std::uint32_t first = (matrix * 8 + lane / 4) * 8 + lane % 4 * 2;
+            EXPECT_EQ(to[lane][matrix], first | (first + 1) << 16);
+        }
+    }
+}
+
+constexpr DType kOnTensorCores[] = {DType::f16,  DType::bf16, DType::q8_0, DType::q4_0,
+                                    DType::q5_0, DType::q4_k, DType::q6_k};
+
+/// Rows of a product of x (n, w.cols).
+std::vector<float> product(Backend& backend, const Stored& w, const std::vector<float>& x) {
+    const Matrix m = backend.pack({&w.raw, 1}, nullptr);
+    const auto n = static_cast<std::int64_t>(x.size()) / w.raw.cols;
+    std::vector<float> out(static_cast<std::size_t>(n * w.raw.rows));
+    backend.linear({.n = static_cast<std::int32_t>(n), .x = x.data(), .w = &m, .out = out.data()});
+    return out;
+}
+
+/// 200 rows of x go through the largest tile here, and every smaller one gives their first rows the same
+/// bits.
+TEST(CudaKernels, EveryTileOfTensorCoresAddsAlike) {
+    Random random(24);
+    const auto backend = make_cuda_emulated_backend(Precision::fast);
+    for (const DType type : kOnTensorCores) {
+        const std::int64_t rows = 490, cols = fitting(type, dtype_block(type) == 1 ? 75 : 32);
+        const Stored w = stored_matrix(random, type, rows, cols);
+        const std::vector<float> x = random.normal(200 * cols, 100);
+        const std::vector<float> all = product(*backend, w, x);
+        EXPECT_LE(nmse(product(*make_ref_backend({}), w, x), all), type == DType::bf16 ? 1e-5 : 2e-7)
+            << dtype_name(type);
+        for (const std::int64_t n : {1, 16, 17, 33, 100}) {
+            const std::vector<float> some = product(*backend, w, {x.begin(), x.begin() + n * cols});
+            EXPECT_TRUE(same_bits(some, {all.begin(), all.begin() + n * rows}))
+                << dtype_name(type) << " n " << n;
+        }
+    }
+}
+
+/// Outputs that only large elements of a row reach, and outputs that only small ones do: those are not lost.
+TEST(CudaKernels, RowsOfAnyRangeKeepTheirBits) {
+    Random random(25);
+    const auto backend = make_cuda_emulated_backend(Precision::fast);
+    constexpr std::int64_t kCols = 256, kOutputs = 20;
+    for (const DType type : {DType::f16, DType::bf16}) {
+        std::vector<float> weights = random.normal(2 * kOutputs * kCols);
+        for (std::int64_t i = 0; i < 2 * kOutputs * kCols; ++i) {
+            if (i % 2 == i / kCols % 2) weights[static_cast<std::size_t>(i)] = 0;
+        }
+        Stored w;
+        w.bytes.resize(row_bytes(type, kCols) * 2 * kOutputs);
+        traits(type).from_f32(weights.data(), w.bytes.data(), 2 * kOutputs * kCols);
+        w.raw = {.type = type, .rows = 2 * kOutputs, .cols = kCols, .data = w.bytes.data()};
+        // 1e8 between the elements of a row, 1e57 between rows, and a row of denormals.
+        for (const float size : {1e4f, 1e35f, 1e-22f, 1e-38f}) {
+            std::vector<float> x = random.normal(3 * kCols, size);
+            for (float& v : x) v = std::clamp(v, -3 * size, 3 * size);
+            // Denormals are all of one size, since nothing below them has eleven bits.
+            const float small = size == 1e-38f ? 1 : 1e-8f;
+            for (std::size_t i = 0; i < x.size(); i += 2) x[i] *= small;
+            const std::vector<float> want = product(*make_ref_backend({}), w, x),
+                                     have = product(*backend, w, x);
+            double error[2] = {}, squares[2] = {};
+            for (std::size_t i = 0; i < want.size(); ++i) {
+                const double d = (static_cast<double>(have[i]) - want[i]) / size;
+                error[i % 2] += d * d;
+                squares[i % 2] += std::pow(static_cast<double>(want[i]) / size, 2);
+            }
+            for (int part = 0; part < 2; ++part) {
+                EXPECT_GT(squares[part], 0);
+                EXPECT_LE(error[part], (type == DType::bf16 ? 1e-5 : 2e-7) * squares[part])
+                    << dtype_name(type) << " " << size << " part " << part;
+            }
+        }
+    }
+}
+
+/// Code for GPUs without tensor cores that multiply a type goes through the tiles of f32, whose error says
+/// so.
+TEST(CudaKernels, GpusWithoutTensorCores) {
+    Random random(26);
+    const auto ref = make_ref_backend({});
+    for (const DType type : {DType::f16, DType::bf16, DType::q6_k}) {
+        const Stored w = stored_matrix(random, type, 30, 256);
+        const std::vector<float> x = random.normal(20 * 256);
+        const std::vector<float> want = product(*ref, w, x);
+        for (const int capability : {53, 72, 75, 80, 90}) {
+            const auto have = product(*make_cuda_emulated_backend(Precision::fast, capability), w, x);
+            const bool tensor = capability >= (type == DType::bf16 ? 80 : 75);
+            EXPECT_EQ(nmse(want, have) > 1e-11, tensor) << dtype_name(type) << " " << capability;
+        }
+    }
+}
+
 TEST(CudaKernels, RowsWiderThanABlockHolds) {
     const auto ref = make_ref_backend({});
     Random random(21);
@@ -88,10 +281,11 @@ TEST(CudaKernels, RowsWiderThanABlockHolds) {
     }
 }
 
-/// Gate and up of one product, and in parts that do not go together.
+/// Gate and up of one product, and in parts that do not go together; by code without tensor cores, whose
+/// products are the same in both phases.
 TEST(CudaKernels, GluOfATokenIsThatOfThePrompt) {
     Random random(22);
-    const auto backend = make_cuda_emulated_backend(Precision::fast);
+    const auto backend = make_cuda_emulated_backend(Precision::fast, 72);
     const Stored a = stored_matrix(random, DType::bf16, 30, 96),
                  b = stored_matrix(random, DType::f16, 50, 96);
     const std::vector<float> x = random.normal(9 * 96), bias = random.normal(160);

@@ -1,13 +1,13 @@
 // How a kernel is written so that a GPU runs it and the host's compiler emulates it: a struct of plain
 // arguments whose operator()(Block&) alternates
 //   block.each([&](int t) {...})   what every thread t of the block does, without waiting for another,
-//   block.warp_sum(...) and its like, and block.sync().
+//   block.warp_reduce(...), load_matrices(...) and their like, which a warp does together, and block.sync().
 // What lies outside each() is the same for all threads of the block. A thread's own variables that outlive
 // one each() are PerThread, what threads share is Shared. On a GPU each() is its body and PerThread a
 // register.
 #pragma once
 
-#include "kernels/cuda/device/platform.h"
+#include "kernels/cuda/device/mma.h"
 
 namespace tinyllm {
 namespace TINYLLM_CUDA_SPACE {
@@ -78,6 +78,32 @@ class Block {
             own = op(own, __shfl_xor_sync(0xffffffffu, own, step));
     }
 
+    /// Every warp: to(t) gets t's words of four 8 x 8 matrices of 16 bits (mma.h), whose rows are elements of
+    /// `from`, of Words4: that of lane l is index(t) + offset.
+    template <typename Memory, typename Index, typename To>
+    TINYLLM_DEVICE void load_matrices(const Memory& from, const Index& index, int offset, const To& to) {
+        const int t = static_cast<int>(threadIdx.x);
+        const auto bytes = static_cast<uint32_t>(offset) * static_cast<uint32_t>(sizeof(Words4));
+        TINYLLM_CUDA_SPACE::load_matrices(from.address(index(t)) + bytes, to(t));
+    }
+    /// Every warp: c(t) += a(t) b(t) (mma.h).
+    template <bool kBf16, typename A, typename B, typename C>
+    TINYLLM_DEVICE void multiply(const A& a, const B& b, const C& c) {
+        const int t = static_cast<int>(threadIdx.x);
+        if (kBf16) {
+            multiply_bf16(a(t), b(t), c(t));
+        } else {
+            multiply_halves(a(t), b(t), c(t));
+        }
+    }
+    /// What each thread copied by Shared::copy since the last commit is a group; wait for all but the last
+    /// kLeft.
+    TINYLLM_DEVICE void commit_copies() { TINYLLM_CUDA_SPACE::commit_copies(); }
+    template <int kLeft>
+    TINYLLM_DEVICE void wait_copies() {
+        TINYLLM_CUDA_SPACE::wait_copies<kLeft>();
+    }
+
     template <typename T>
     TINYLLM_DEVICE T* take(int count) {
         T* at = reinterpret_cast<T*>(tinyllm_shared_memory + taken_);
@@ -117,6 +143,15 @@ class Shared {
         to[0] = from_word(v.x, T()), to[1] = from_word(v.y, T());
     }
 
+    /// 16 bytes to element i, of Words4, while the thread goes on; zeros where not `inside`. In place behind
+    /// commit_copies(), wait_copies() and, for others, sync().
+    TINYLLM_DEVICE void copy(int /*t*/, int i, const void* from, bool inside) {
+        copy_16(address(i), from, inside);
+    }
+    TINYLLM_DEVICE uint32_t address(int i) const {
+        return shared_address(at_) + static_cast<uint32_t>(i) * static_cast<uint32_t>(sizeof(T));
+    }
+
   private:
     static TINYLLM_DEVICE float from_word(uint32_t word, float) { return __uint_as_float(word); }
     static TINYLLM_DEVICE uint32_t from_word(uint32_t word, uint32_t) { return word; }
@@ -137,6 +172,16 @@ void launch(void* stream, Grid grid, int64_t shared_bytes, const Kernel& kernel)
     run_kernel<Kernel>
         <<<blocks, Kernel::kThreads, static_cast<size_t>(shared_bytes), static_cast<cudaStream_t>(stream)>>>(
             kernel);
+}
+
+/// The compute capability, times ten, of the PTX that the kernel's code on the current device was made of,
+/// which may be older than the device's; 0 where it has none.
+template <typename Kernel>
+int compiled_capability() {
+    cudaFuncAttributes attributes;
+    if (cudaFuncGetAttributes(&attributes, run_kernel<Kernel>) == cudaSuccess) return attributes.ptxVersion;
+    (void)cudaGetLastError();
+    return 0;
 }
 
 }  // namespace TINYLLM_CUDA_SPACE

@@ -3,6 +3,8 @@
 // exception, so the tests on the emulation also look for races and for uninitialised reads.
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <stdexcept>
 #include <vector>
 
@@ -45,6 +47,41 @@ class Block {
         }
     }
 
+    template <typename Memory, typename Index, typename To>
+    void load_matrices(Memory& from, const Index& index, int offset, const To& to) {
+        for (int first = 0; first < threads_; first += kWarp) {
+            Words4 rows[kWarp];
+            uint32_t* targets[kWarp];
+            for (int i = 0; i < kWarp; ++i) {
+                rows[i] = from.get(first + i, index(first + i) + offset);
+                targets[i] = to(first + i);
+            }
+            TINYLLM_CUDA_SPACE::load_matrices(rows, targets);
+        }
+    }
+    template <bool kBf16, typename A, typename B, typename C>
+    void multiply(const A& a, const B& b, const C& c) {
+        for (int first = 0; first < threads_; first += kWarp) {
+            const FragmentA* as[kWarp];
+            const FragmentB* bs[kWarp];
+            FragmentC* cs[kWarp];
+            for (int i = 0; i < kWarp; ++i)
+                as[i] = &a(first + i), bs[i] = &b(first + i), cs[i] = &c(first + i);
+            kBf16 ? multiply_bf16(as, bs, cs) : multiply_halves(as, bs, cs);
+        }
+    }
+    void begin_copy(std::function<void()> end) { copies_.push_back(std::move(end)); }
+    void commit_copies() {
+        groups_.push_back(std::move(copies_));
+        copies_.clear();
+    }
+    template <int kLeft>
+    void wait_copies() {
+        for (; groups_.size() > kLeft; groups_.pop_front()) {
+            for (const auto& end : groups_.front()) end();
+        }
+    }
+
     int threads() const { return threads_; }
     uint32_t begin() const { return begin_; }
     uint32_t last_sync() const { return sync_; }
@@ -60,6 +97,8 @@ class Block {
     int64_t left_;
     uint32_t begin_, sync_;
     size_t arrays_ = 0;
+    std::vector<std::function<void()>> copies_;  // since the last commit
+    std::deque<std::vector<std::function<void()>>> groups_;
 };
 
 template <typename T>
@@ -83,6 +122,7 @@ class Shared {
         if (cell.written < block_.begin()) {
             throw std::logic_error("shared memory is read before anything was written there");
         }
+        if (cell.copying) throw std::logic_error("shared memory is read before its copy was waited for");
         if (cell.writer != t && !ordered(cell.writer / kWarp, cell.written, warp)) {
             throw std::logic_error("shared memory is read without a sync behind its writing");
         }
@@ -92,19 +132,17 @@ class Shared {
         cell.read = emulation_clock();
         return cell.value;
     }
-    void set(int t, int i, T value) {
-        Cell& cell = at(i);
-        const int warp = t / kWarp;
-        if (cell.written >= block_.begin() && cell.writer != t &&
-            !ordered(cell.writer / kWarp, cell.written, warp)) {
-            throw std::logic_error("shared memory is written by two threads without a sync between them");
-        }
-        if (cell.read >= block_.begin() && cell.reader != t && !ordered(cell.reader_warp, cell.read, warp)) {
-            throw std::logic_error("shared memory is written without a sync behind its reading");
-        }
-        cell.value = value;
-        cell.writer = static_cast<int16_t>(t);
-        cell.written = emulation_clock();
+    void set(int t, int i, T value) { begin_write(t, i).value = value; }
+    void copy(int t, int i, const void* from, bool inside) {
+        static_assert(sizeof(T) == sizeof(Words4), "copies are of 16 bytes");
+        const T value = inside ? load4(from) : T{};
+        Cell& cell = begin_write(t, i);
+        cell.copying = true;
+        block_.begin_copy([&cell, value] {
+            cell.value = value;
+            cell.copying = false;
+            cell.written = emulation_clock();
+        });
     }
     void get4(int t, int i, T* to) { get_some(t, i, 4, to); }
     void get2(int t, int i, T* to) { get_some(t, i, 2, to); }
@@ -114,8 +152,26 @@ class Shared {
     struct Cell {
         T value{};
         int16_t writer = 0, reader = 0, reader_warp = 0;
+        bool copying = false;
         uint32_t written = 0, read = 0;  // when; before the block's beginning: not by this block
     };
+
+    Cell& begin_write(int t, int i) {
+        Cell& cell = at(i);
+        const int warp = t / kWarp;
+        if (cell.written < block_.begin()) cell.copying = false;  // an exception ended the block that did it
+        if (cell.copying) throw std::logic_error("shared memory is written while a copy to it is under way");
+        if (cell.written >= block_.begin() && cell.writer != t &&
+            !ordered(cell.writer / kWarp, cell.written, warp)) {
+            throw std::logic_error("shared memory is written by two threads without a sync between them");
+        }
+        if (cell.read >= block_.begin() && cell.reader != t && !ordered(cell.reader_warp, cell.read, warp)) {
+            throw std::logic_error("shared memory is written without a sync behind its reading");
+        }
+        cell.writer = static_cast<int16_t>(t);
+        cell.written = emulation_clock();
+        return cell;
+    }
 
     /// Cells that outlive blocks, whose marks are then too old to count: clearing them would take most of the
     /// time.
@@ -147,6 +203,11 @@ class Shared {
 };
 
 constexpr int64_t kSharedLimit = 48 << 10;  // what every GPU gives without being asked for more
+
+template <typename Kernel>
+int compiled_capability() {
+    return 80;
+}
 
 template <typename Kernel>
 void launch(void* /*stream*/, Grid grid, int64_t shared_bytes, const Kernel& kernel) {

@@ -14,18 +14,32 @@ struct IntOctet {
     float d, m;
 };
 
-/// What all formats read from.
-struct WeightView {
+/// What all formats read from; Index is what rows and octets are counted by.
+template <typename Index>
+struct StripView {
     const unsigned char* levels;
     const unsigned char* high;
     const unsigned char* scales;
     const unsigned char* d;
-    int64_t octets, cols;
+    Index octets;  // of a row
 };
+using WeightView = StripView<int64_t>;
+/// A tile of 128 rows of at most kTileColumns is within reach of 32 bits, which take half the instructions.
+using TileView = StripView<int32_t>;
 
 TINYLLM_DEVICE WeightView view_of(const WeightRows& w) {
     const Sections at = sections_of(w.type, w.strip_rows, w.cols);
-    return WeightView{w.data, w.data + at.high, w.data + at.scales, w.data + at.d, at.octets, w.cols};
+    return WeightView{w.data, w.data + at.high, w.data + at.scales, w.data + at.d, at.octets};
+}
+
+/// The strip from row p.first + `first` on.
+TINYLLM_DEVICE TileView tile_of(const WeightRows& w, int64_t first) {
+    const WeightView v = view_of(w);
+    const Sizes s = sizes_of(w.type);
+    const int64_t row = w.first + first;
+    return TileView{v.levels + row * v.octets * s.levels, v.high + row * v.octets * s.high,
+                    v.scales + row * (w.cols / s.scales_elements) * s.scales,
+                    v.d + row * (w.cols / s.d_elements) * s.d, static_cast<int32_t>(v.octets)};
 }
 
 TINYLLM_DEVICE float signed_byte(uint32_t word, int i) {
@@ -74,12 +88,19 @@ struct FormatBf16 {
     }
 };
 
-/// What a quantized format F has beside ints().
+/// What a quantized format F has beside Raw, what it reads of an octet; fetch(), which reads that; and
+/// decode(). A kernel may do something else between the two, while the memory answers. Raw of zeros are
+/// zeros.
 template <typename F>
 struct Quantized {
     static constexpr bool kInts = true;
+    static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
+        return F::decode(F::fetch(w, row, octet), static_cast<int>(octet % 32));
+    }
     static TINYLLM_DEVICE void floats(const WeightView& w, int64_t row, int64_t octet, float* to) {
-        const IntOctet o = F::ints(w, row, octet);
+        floats_of(ints(w, row, octet), to);
+    }
+    static TINYLLM_DEVICE void floats_of(const IntOctet& o, float* to) {
         TINYLLM_UNROLL
         for (int i = 0; i < 4; ++i) {
             to[i] = o.d * signed_byte(o.low, i);
@@ -91,36 +112,60 @@ struct Quantized {
 };
 
 /// The scale of a block of 32.
-TINYLLM_DEVICE float scale_32(const WeightView& w, int64_t row, int64_t octet) {
-    return half_to_float(load_u16(w.d + (row * (w.octets / 4) + octet / 4) * 2));
+template <typename Index>
+TINYLLM_DEVICE uint16_t scale_32(const StripView<Index>& w, Index row, Index octet) {
+    return load_u16(w.d + (row * (w.octets / 4) + octet / 4) * 2);
 }
 
 struct FormatQ8_0 : Quantized<FormatQ8_0> {
     static constexpr bool kMinima = false;
-    static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
-        const Words2 words = load2(w.levels + (row * w.octets + octet) * 8);
-        return IntOctet{words.w[0], words.w[1], scale_32(w, row, octet), 0};
+    struct Raw {
+        Words2 levels;
+        uint16_t d;
+    };
+    template <typename Index>
+    static TINYLLM_DEVICE Raw fetch(const StripView<Index>& w, Index row, Index octet) {
+        return Raw{load2(w.levels + (row * w.octets + octet) * 8), scale_32(w, row, octet)};
+    }
+    static TINYLLM_DEVICE IntOctet decode(const Raw& raw, int /*octet*/) {
+        return IntOctet{raw.levels.w[0], raw.levels.w[1], half_to_float(raw.d), 0};
     }
 };
 
 struct FormatQ4_0 : Quantized<FormatQ4_0> {
     static constexpr bool kMinima = false;
-    static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
-        const uint32_t u = load1(w.levels + (row * w.octets + octet) * 4);
+    struct Raw {
+        uint32_t levels;
+        uint16_t d;
+    };
+    template <typename Index>
+    static TINYLLM_DEVICE Raw fetch(const StripView<Index>& w, Index row, Index octet) {
+        return Raw{load1(w.levels + (row * w.octets + octet) * 4), scale_32(w, row, octet)};
+    }
+    static TINYLLM_DEVICE IntOctet decode(const Raw& raw, int /*octet*/) {
+        const uint32_t u = raw.levels;
         return IntOctet{less(u & 0x0f0f0f0fu, 0x08080808u), less(u >> 4 & 0x0f0f0f0fu, 0x08080808u),
-                        scale_32(w, row, octet), 0};
+                        half_to_float(raw.d), 0};
     }
 };
 
 struct FormatQ5_0 : Quantized<FormatQ5_0> {
     static constexpr bool kMinima = false;
-    static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
+    struct Raw {
+        uint32_t levels;
+        uint16_t d;
+        uint8_t fifth;
+    };
+    template <typename Index>
+    static TINYLLM_DEVICE Raw fetch(const StripView<Index>& w, Index row, Index octet) {
         const int64_t at = row * w.octets + octet;
-        const uint32_t u = load1(w.levels + at * 4);
-        const uint32_t fifth = load_u8(w.high + at);
+        return Raw{load1(w.levels + at * 4), scale_32(w, row, octet), load_u8(w.high + at)};
+    }
+    static TINYLLM_DEVICE IntOctet decode(const Raw& raw, int /*octet*/) {
+        const uint32_t u = raw.levels, fifth = raw.fifth;
         return IntOctet{less((u & 0x0f0f0f0fu) | spread(fifth), 0x10101010u),
-                        less((u >> 4 & 0x0f0f0f0fu) | spread(fifth >> 4), 0x10101010u),
-                        scale_32(w, row, octet), 0};
+                        less((u >> 4 & 0x0f0f0f0fu) | spread(fifth >> 4), 0x10101010u), half_to_float(raw.d),
+                        0};
     }
     /// Bit i to bit 4 of byte i.
     static TINYLLM_DEVICE uint32_t spread(uint32_t bits) {
@@ -130,13 +175,22 @@ struct FormatQ5_0 : Quantized<FormatQ5_0> {
 
 struct FormatQ4_K : Quantized<FormatQ4_K> {
     static constexpr bool kMinima = true;
-    static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
-        const uint32_t u = load1(w.levels + (row * w.octets + octet) * 4);
-        const Words4 header = load4(w.d + (row * (w.octets / 32) + octet / 32) * 16);
+    struct Raw {
+        Words4 header;
+        uint32_t levels;
+    };
+    template <typename Index>
+    static TINYLLM_DEVICE Raw fetch(const StripView<Index>& w, Index row, Index octet) {
+        return Raw{load4(w.d + (row * (w.octets / 32) + octet / 32) * 16),
+                   load1(w.levels + (row * w.octets + octet) * 4)};
+    }
+    static TINYLLM_DEVICE IntOctet decode(const Raw& raw, int octet) {
+        const uint32_t u = raw.levels;
+        const Words4& header = raw.header;
         // 12 bytes of eight scales and eight minima of 6 bits: those of the first four sub-blocks are the low
         // bits of bytes s and s + 4; of the others byte s + 4 has the low nibbles, bytes s - 4 and s the
         // rest.
-        const int s = static_cast<int>(octet / 4 % 8), shift = s % 4 * 8;
+        const int s = octet / 4 % 8, shift = s % 4 * 8;
         uint32_t scale, minimum;
         if (s < 4) {
             scale = header.w[1] >> shift & 63u;
@@ -155,15 +209,23 @@ struct FormatQ4_K : Quantized<FormatQ4_K> {
 
 struct FormatQ6_K : Quantized<FormatQ6_K> {
     static constexpr bool kMinima = false;
-    static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
+    struct Raw {
+        uint32_t levels;
+        uint16_t top, d;
+        uint8_t scale;
+    };
+    template <typename Index>
+    static TINYLLM_DEVICE Raw fetch(const StripView<Index>& w, Index row, Index octet) {
         const int64_t at = row * w.octets + octet;
-        const uint32_t u = load1(w.levels + at * 4);
-        const uint32_t top = load_u16(w.high + at * 2);
-        const auto scale = static_cast<int8_t>(load_u8(w.scales + row * (w.octets / 2) + octet / 2));
-        const float d = half_to_float(load_u16(w.d + (row * (w.octets / 32) + octet / 32) * 2));
+        return Raw{load1(w.levels + at * 4), load_u16(w.high + at * 2),
+                   load_u16(w.d + (row * (w.octets / 32) + octet / 32) * 2),
+                   load_u8(w.scales + row * (w.octets / 2) + octet / 2)};
+    }
+    static TINYLLM_DEVICE IntOctet decode(const Raw& raw, int /*octet*/) {
+        const uint32_t u = raw.levels, top = raw.top;
         return IntOctet{less((u & 0x0f0f0f0fu) | spread(top), 0x20202020u),
                         less((u >> 4 & 0x0f0f0f0fu) | spread(top >> 8), 0x20202020u),
-                        d * static_cast<float>(scale), 0};
+                        half_to_float(raw.d) * static_cast<float>(static_cast<int8_t>(raw.scale)), 0};
     }
     /// Bits 2 i, 2 i + 1 to bits 4 and 5 of byte i.
     static TINYLLM_DEVICE uint32_t spread(uint32_t bits) {

@@ -26,8 +26,10 @@
 // Loops over registers: without unrolling they would live in memory.
 #if defined(__CUDACC__)
 #define TINYLLM_UNROLL _Pragma("unroll")
+#define TINYLLM_LOOP _Pragma("unroll 1")  // a body so long that once is enough
 #else
 #define TINYLLM_UNROLL
+#define TINYLLM_LOOP
 #endif
 
 namespace tinyllm {
@@ -53,6 +55,13 @@ TINYLLM_DEVICE float half_to_float(uint16_t bits) {
 }
 TINYLLM_DEVICE uint16_t float_to_half(float x) {
     return __half_as_ushort(__float2half_rn(x));
+}
+
+/// Two halves, the first below the second.
+TINYLLM_DEVICE uint32_t float_to_halves(float low, float high) {
+    const __half2 both = __floats2half2_rn(low, high);
+    return static_cast<uint32_t>(__half_as_ushort(__low2half(both))) |
+           static_cast<uint32_t>(__half_as_ushort(__high2half(both))) << 16;
 }
 
 /// acc + the four products of signed bytes.
@@ -119,6 +128,9 @@ inline uint16_t float_to_half(float x) {
         h = float_to_bits(bits_to_float(magnitude) + 0.5f) - float_to_bits(0.5f);
     }
     return static_cast<uint16_t>(sign | h);
+}
+inline uint32_t float_to_halves(float low, float high) {
+    return static_cast<uint32_t>(float_to_half(low)) | static_cast<uint32_t>(float_to_half(high)) << 16;
 }
 inline int dot4(uint32_t a, uint32_t b, int acc) {
     for (int i = 0; i < 32; i += 8) {

@@ -72,9 +72,12 @@ Matrix CudaBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
 
 Products CudaBackend::products(const Matrix& w, Phase phase) const {
     const auto main = std::ranges::max_element(w.strips, {}, &Strip::rows);
-    const bool quantized = main != w.strips.end() && dtype_block(main->type) > 1;
-    return quantized && phase == Phase::decode && precision_ == Precision::fast ? Products::int8
-                                                                                : Products::f32;
+    if (main == w.strips.end() || precision_ == Precision::exact) return Products::f32;
+    if (phase == Phase::decode) return dtype_block(main->type) > 1 ? Products::int8 : Products::f32;
+    // Halves are as wide and as fast, and Products has no name for them.
+    const int capability = runtime_->code_capability();
+    const bool tensor = rounded_for(static_cast<int>(main->type), w.cols, capability) != Rounded::none;
+    return tensor ? Products::bf16 : Products::f32;
 }
 
 std::vector<std::string> CudaBackend::notes() const {
@@ -154,7 +157,7 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
                 if (to != rounded) {
                     auto* scales = scales_.take<float>(n);
                     auto* out = rounded_.take<std::uint32_t>(n * rounded_pitch(w.cols) / 2);
-                    launch_round_rows(runtime_->stream(), {gemm.n, w.cols, x, params(norm), to, out, scales});
+                    launch_round_rows(runtime_->stream(), {gemm.n, to, w.cols, x, params(norm), out, scales});
                     gemm.scales = scales;
                     rounded = to;
                 }

@@ -9,6 +9,7 @@
 #include "kernels/cuda/buffers.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/self_test.h"
+#include "kernels/cuda/tile_test.h"
 #include "tinyllm/error.h"
 #include "tinyllm/system.h"
 
@@ -149,9 +150,12 @@ class CudaRuntime final : public Runtime {
 }  // namespace cuda
 
 std::unique_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
-    auto backend =
-        std::make_unique<cuda::CudaBackend>(std::make_unique<cuda::CudaRuntime>(), options.precision);
-    if (const std::string wrong = cuda::self_test(*backend); !wrong.empty()) {
+    auto runtime = std::make_unique<cuda::CudaRuntime>();
+    const int multiprocessors = runtime->multiprocessors();
+    auto backend = std::make_unique<cuda::CudaBackend>(std::move(runtime), options.precision);
+    std::string wrong = cuda::self_test(*backend);
+    if (wrong.empty()) wrong = cuda::tile_test(*backend, multiprocessors);
+    if (!wrong.empty()) {
         throw Error(ErrorKind::device,
                     "device cuda: " + backend->description() + ": " + wrong + " than the CPU's reference");
     }

@@ -47,7 +47,7 @@ struct TensorGemmLaunch {
         } else if (p.n <= 64 || largest < 4 * int64_t{p.multiprocessors}) {
             run<TensorGemm<Format, 2, 2, 2, 4>>(stream, p);
         } else {
-            run<TensorGemm<Format, 2, 4, 4, 4>>(stream, p);
+            run<TensorGemm<Format, 2, 2, 4, 8>>(stream, p);
         }
     }
 };

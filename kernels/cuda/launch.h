@@ -96,10 +96,10 @@ TINYLLM_BOTH int64_t rounded_pitch(int64_t cols) {
 /// out[i] = norm(x[i]) / scales[i] in 16 bits an element.
 struct RoundRowsParams {
     int n = 0;
+    Rounded to = Rounded::halves;
     int64_t cols = 0;
     const float* x = nullptr;
     NormParams norm{};
-    Rounded to = Rounded::halves;
     uint32_t* out = nullptr;  // (n, rounded_pitch(cols) / 2)
     float* scales = nullptr;  // (n)
 };
@@ -108,12 +108,12 @@ void launch_round_rows(void* stream, const RoundRowsParams& p);
 /// Any number of rows, already normed, by tiles: on tensor cores where they are rounded, else in f32.
 struct GemmParams {
     int n = 0;
+    int multiprocessors = 1;            // that the tiles are to fill
     const float* x = nullptr;           // (n, cols)
     const uint32_t* rounded = nullptr;  // as rounded_for() asks and launch_round_rows() gives; null: none
     const float* scales = nullptr;
     WeightRows w{};
     Epilogue epilogue{};
-    int multiprocessors = 1;  // that the tiles are to fill
 };
 void launch_gemm(void* stream, const GemmParams& p);
 /// The compute capability, times ten, that the code was compiled for which the current device runs.

@@ -3,6 +3,7 @@
 #define TINYLLM_CUDA_EMULATED
 #include "kernels/cuda/device/numerics.h"
 #include "kernels/cuda/self_test.h"
+#include "kernels/cuda/tile_test.h"
 #include "kernels/forwarding_backend.h"
 #include "kernels/op_cases.h"
 
@@ -343,6 +344,21 @@ TEST(CudaBackend, SelfTestNamesWhatDiffers) {
     };
     OneType one_type(make_cuda_emulated_backend(Precision::fast));
     EXPECT_EQ(cuda_emulated::self_test(one_type), "a product gives other results");
+}
+
+TEST(CudaBackend, TileTestFindsTilesThatDiffer) {
+    EXPECT_EQ(cuda_emulated::tile_test(*make_cuda_emulated_backend(Precision::fast), 2), "");
+    EXPECT_EQ(cuda_emulated::tile_test(*make_cuda_emulated_backend(Precision::exact), 1), "");
+    class Wrong final : public ForwardingBackend {
+      public:
+        using ForwardingBackend::ForwardingBackend;
+        void linear(const LinearArgs& args) override {
+            inner().linear(args);
+            if (args.n == 64) args.out[args.w->rows * 63] += 1e-6f;  // of its last row
+        }
+    };
+    Wrong wrong(make_cuda_emulated_backend(Precision::fast));
+    EXPECT_EQ(cuda_emulated::tile_test(wrong, 2), "a product of 128 rows gives other results");
 }
 
 }  // namespace

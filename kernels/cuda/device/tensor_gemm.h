@@ -231,7 +231,7 @@ struct TensorGemm {
     /// all its activations stands in the code but a few times.
     TINYLLM_DEVICE void finish(Block& block, int64_t first_output, int64_t first_row, Shared<Words4>& shared,
                                PerThread<Sums>& sums) const {
-        constexpr int kFragments = kOut * kRows, kPart = kFragments < 8 ? kFragments : 8;
+        constexpr int kFragments = kOut * kRows, kPart = kFragments < 16 ? kFragments : 16;
         static_assert(kFragments % kPart == 0 && kPart * kThreads <= kStages * kStage, "parts that fit");
         TINYLLM_UNROLL
         for (int part = 0; part < kFragments; part += kPart) {

@@ -139,11 +139,11 @@ class CudaRuntime final : public Runtime {
     std::string description_;
     bool integrated_ = false;
     int multiprocessors_ = 1, code_capability_ = 0;
-    std::atomic<std::size_t> unseen_ = 0;  // allocated since the system was last asked
     cudaStream_t stream_ = nullptr;
     Half halves_[2];
     int at_ = 0;
     std::size_t used_ = 0;
+    std::atomic<std::size_t> unseen_ = 0;  // allocated since the system was last asked
 };
 
 }  // namespace

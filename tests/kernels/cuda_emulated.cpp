@@ -7,10 +7,16 @@
 
 namespace tinyllm::test {
 namespace {
+std::atomic<std::size_t> bytes_held = 0;
+}
+
+std::size_t cuda_emulated_bytes() {
+    return bytes_held;
+}
+
+namespace {
 
 /// The host's memory as the device's; the stream is the order of the calls.
-std::atomic<std::size_t> bytes_held = 0;
-
 class EmulatedRuntime final : public cuda_emulated::Runtime {
   public:
     explicit EmulatedRuntime(int code_capability) : code_capability_(code_capability) {}
@@ -36,10 +42,6 @@ class EmulatedRuntime final : public cuda_emulated::Runtime {
 };
 
 }  // namespace
-
-std::size_t cuda_emulated_bytes() {
-    return bytes_held;
-}
 
 std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision, int code_capability) {
     return std::make_unique<cuda_emulated::CudaBackend>(std::make_unique<EmulatedRuntime>(code_capability),

@@ -56,8 +56,15 @@ void Decoder::run(std::span<const Job> jobs, std::int32_t chunk, Phase phase,
             }
         }
         if (batch.n() == 0) break;
-        step(batch);
-        visit(rows);
+        const auto ops = [&] {
+            step(batch);
+            visit(rows);
+        };
+        if (phase == Phase::decode) {
+            backend_.step(ops);
+        } else {
+            ops();
+        }
     }
 }
 
@@ -168,6 +175,17 @@ void Decoder::logits_of(const float* hidden, Phase phase, float* out) {
     const Head head = network_.head();
     const std::int32_t row = 0;
     backend_.logits({hidden, {&row, 1}, head.norm, head.w, head.bias, head.scale, out, phase});
+}
+
+bool Decoder::top_of(const float* hidden, Phase phase, TopArgs args) {
+    const Head head = network_.head();
+    args.x = hidden;
+    args.norm = head.norm;
+    args.head = head.w;
+    args.bias = head.bias;
+    args.scale = head.scale;
+    args.phase = phase;
+    return backend_.top(args);
 }
 
 std::int64_t Decoder::scratch_bytes() const {

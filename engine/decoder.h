@@ -62,6 +62,8 @@ class Decoder {
                std::int32_t* best);
     /// Logits of one row that the caller kept from a step of `phase`, (vocab).
     void logits_of(const float* hidden, Phase phase, float* out);
+    /// The largest of them: Backend::top() with the head's part of `args` filled in.
+    bool top_of(const float* hidden, Phase phase, TopArgs args);
 
     std::int64_t scratch_bytes() const;
 

@@ -43,6 +43,10 @@ class RecordingBackend final : public ForwardingBackend {
         record_rows(*args.head, args.rows, args.x, args.norm);
         inner().score(args);
     }
+    bool top(const TopArgs& args) override {
+        record(*args.head, 1, args.x, args.norm);
+        return inner().top(args);
+    }
 
   private:
     void record_rows(const Matrix& w, std::span<const std::int32_t> rows, const float* x, const Norm& norm) {

@@ -9,30 +9,17 @@
 namespace tinyllm {
 namespace {
 
-struct Candidate {
-    Token token;
-    double weight;  // not normalised
-};
-
-void penalize(std::vector<float>& logits, std::span<const Token> history, const SamplerOptions& options) {
-    const auto last = static_cast<std::size_t>(std::max(options.repeat_last_n, 0));
-    if (history.size() > last) history = history.last(last);
-    std::vector<Token> seen(history.begin(), history.end());
-    std::ranges::sort(seen);
-    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-    for (const Token token : seen) {
-        if (token < 0 || static_cast<std::size_t>(token) >= logits.size()) continue;
-        float& logit = logits[static_cast<std::size_t>(token)];
-        logit = logit > 0 ? logit / options.repeat_penalty : logit * options.repeat_penalty;
-    }
-}
-
 // [0, 1) from the upper 53 bits: the standard's distributions differ between libraries.
 double uniform(std::mt19937_64& random) {
     return static_cast<double>(random() >> 11) * 0x1p-53;
 }
 
 }  // namespace
+
+struct Sampler::Candidate {
+    Token token;
+    double weight;  // not normalised
+};
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
     const auto check = [](bool good, std::string_view name, double found, std::string_view expected) {
@@ -49,11 +36,15 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(opt
 }
 
 Token Sampler::sample(std::span<const float> logits, std::span<const Token> history) {
-    std::vector<float> penalized;
+    std::vector<float> changed;
     if (options_.repeat_penalty != 1) {
-        penalized.assign(logits.begin(), logits.end());
-        penalize(penalized, history, options_);
-        logits = penalized;
+        changed.assign(logits.begin(), logits.end());
+        for (const Token token : penalized(history)) {
+            if (token < 0 || static_cast<std::size_t>(token) >= changed.size()) continue;
+            float& logit = changed[static_cast<std::size_t>(token)];
+            logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
+        }
+        logits = changed;
     }
     const auto best = std::ranges::max_element(logits);
     if (options_.temperature == 0) return static_cast<Token>(best - logits.begin());
@@ -71,8 +62,46 @@ Token Sampler::sample(std::span<const float> logits, std::span<const Token> hist
     if (options_.top_k > 0) kept = std::min(kept, static_cast<std::size_t>(options_.top_k));
     std::ranges::partial_sort(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(kept), before);
     candidates.resize(kept);
+    return *draw(std::move(candidates), 0);
+}
 
+std::vector<Token> Sampler::penalized(std::span<const Token> history) const {
+    if (options_.repeat_penalty == 1) return {};
+    const auto last = static_cast<std::size_t>(std::max(options_.repeat_last_n, 0));
+    if (history.size() > last) history = history.last(last);
+    std::vector<Token> seen(history.begin(), history.end());
+    std::ranges::sort(seen);
+    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    return seen;
+}
+
+std::int32_t Sampler::wanted(std::int32_t most) const {
+    if (options_.temperature == 0) return 1;
+    if (options_.top_k > most) return 0;
+    return options_.top_k > 0 ? options_.top_k : most;
+}
+
+std::optional<Token> Sampler::sample_top(const TopLogits& top) {
+    if (options_.temperature == 0) return top.tokens.front();
+    const auto all = static_cast<std::size_t>(top.vocab);
+    const std::size_t kept =
+        options_.top_k > 0 ? std::min(all, static_cast<std::size_t>(options_.top_k)) : all;
+    const std::size_t n = std::min(kept, top.tokens.size());
+    if (n < kept && !wants_total()) return std::nullopt;
+    std::vector<Candidate> candidates(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        const double distance = static_cast<double>(top.logits[i]) - top.logits[0];
+        candidates[i] = {top.tokens[i], std::exp(distance / options_.temperature)};
+    }
+    const std::mt19937_64 before = random_;
+    const std::optional<Token> token = draw(std::move(candidates), n < kept ? top.total : 0);
+    if (!token) random_ = before;
+    return token;
+}
+
+std::optional<Token> Sampler::draw(std::vector<Candidate> candidates, double all) {
     const auto total = [&] {
+        if (all > 0) return all;
         return std::accumulate(candidates.begin(), candidates.end(), 0.0,
                                [](double sum, const Candidate& c) { return sum + c.weight; });
     };
@@ -81,10 +110,14 @@ Token Sampler::sample(std::span<const float> logits, std::span<const Token> hist
         double sum = 0;
         std::size_t n = 0;
         while (n < candidates.size() && sum < enough) sum += candidates[n++].weight;
+        if (all > 0 && !(sum >= enough)) return std::nullopt;
         candidates.resize(std::max<std::size_t>(n, 1));
+        all = 0;
     }
     if (options_.min_p > 0) {  // at least min_p times as likely as the best
         const double least = options_.min_p * candidates.front().weight;
+        if (all > 0 && !(candidates.back().weight < least)) return std::nullopt;
+        all = 0;
         std::erase_if(candidates, [&](const Candidate& c) { return c.weight < least; });
     }
     double left = uniform(random_) * total();
@@ -92,6 +125,7 @@ Token Sampler::sample(std::span<const float> logits, std::span<const Token> hist
         left -= candidate.weight;
         if (left < 0) return candidate.token;
     }
+    if (all > 0) return std::nullopt;
     return candidates.back().token;
 }
 

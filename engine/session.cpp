@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "engine/fail.h"
 #include "engine/kv_cache.h"
@@ -46,7 +47,7 @@ void Session::State::encode(std::span<const Token> read) {
     }
 }
 
-void Session::State::run(std::span<const Token> added) {
+void Session::State::run(std::span<const Token> added, bool wait) {
     if (added.empty()) return;
     const Job job{&sequence, added, encoded_or_null()};
     has_hidden = has_logits = false;
@@ -57,11 +58,57 @@ void Session::State::run(std::span<const Token> added) {
             tokens.insert(tokens.end(), added.begin() + part.offset, added.begin() + part.offset + part.n);
             if (part.offset + part.n == std::ssize(added)) keep_hidden(part.first_row + part.n - 1);
         });
-        backend().read(nullptr, nullptr, 0);  // what a device meets is this call's, in errors and in time
+        if (wait) backend().read(nullptr, nullptr, 0);  // what a device meets is this call's
     } catch (...) {
         sequence.truncate(std::ssize(tokens));  // what did not run to its end does not count
         throw;
     }
+}
+
+void Session::State::rewind(std::int64_t n) {
+    sequence.truncate(n);
+    tokens.resize(static_cast<std::size_t>(n));
+    has_hidden = has_logits = false;
+}
+
+void Session::State::check_has_hidden() const {
+    if (!has_hidden)
+        fail(ErrorKind::usage, "logits: nothing was run since the session was made or truncated");
+}
+
+void Session::State::compute_logits() {
+    if (has_logits) return;
+    logits.resize(static_cast<std::size_t>(model->network().config.vocab_size));
+    decoder->logits_of(reinterpret_cast<const float*>(hidden.get()), phase, logits.data());
+    has_logits = true;
+}
+
+Token Session::State::next(Sampler& sampler) {
+    const auto vocab = static_cast<std::int32_t>(model->network().config.vocab_size);
+    const std::int32_t k = std::min(sampler.wanted(kMostTop), vocab);
+    if (!has_logits && k > 0) {
+        Token best[kMostTop];
+        float values[kMostTop];
+        double total = 0;
+        const std::vector<Token> penalized = sampler.penalized(tokens);
+        logits.resize(static_cast<std::size_t>(vocab));
+        TopArgs args;
+        args.penalized = penalized;
+        args.penalty = sampler.options().repeat_penalty;
+        args.k = k;
+        args.tokens = best;
+        args.values = values;
+        args.logits = logits.data();
+        if (sampler.wants_total()) {
+            args.temperature = sampler.options().temperature;
+            args.total = &total;
+        }
+        has_logits = decoder->top_of(reinterpret_cast<const float*>(hidden.get()), phase, args);
+        const auto n = static_cast<std::size_t>(k);
+        if (const auto token = sampler.sample_top({{best, n}, {values, n}, vocab, total})) return *token;
+    }
+    compute_logits();
+    return sampler.sample(logits, tokens);
 }
 
 CacheTypes cache_types(const SessionOptions& options, bool exact) {
@@ -116,13 +163,10 @@ void Session::prefill(std::span<const Token> tokens) {
 
 std::span<const float> Session::logits() {
     State& s = *state_;
-    if (!s.has_hidden)
-        fail(ErrorKind::usage, "logits: nothing was run since the session was made or truncated");
+    s.check_has_hidden();
     if (!s.has_logits) {
         const std::lock_guard lock(s.backend().mutex());
-        s.logits.resize(static_cast<std::size_t>(s.model->network().config.vocab_size));
-        s.decoder->logits_of(reinterpret_cast<const float*>(s.hidden.get()), s.phase, s.logits.data());
-        s.has_logits = true;
+        s.compute_logits();
     }
     return s.logits;
 }
@@ -133,15 +177,32 @@ std::vector<Token> Session::generate(const GenerateOptions& options,
     Sampler sampler(options.sampler);
     const std::vector<Token>& eos = s.model->info().eos;
     std::vector<Token> out;
+    // A token is run together with the draw of the next one: one step of the backend, one wait.
+    bool to_run = false;
     while (static_cast<std::int64_t>(out.size()) < options.max_tokens) {
-        const Token token = sampler.sample(logits(), s.tokens);
+        Token token = 0;
+        if (!to_run) s.check_has_hidden();
+        const std::int64_t held = s.sequence.length();
+        try {
+            const std::lock_guard lock(s.backend().mutex());
+            s.backend().step([&] {
+                if (std::exchange(to_run, false)) s.run({&out.back(), 1}, false);
+                token = s.next(sampler);
+            });
+        } catch (...) {
+            if (s.sequence.length() > held) s.rewind(held);  // the token may not have run
+            throw;
+        }
         if (!options.ignore_eos && std::ranges::count(eos, token)) break;
         out.push_back(token);
         const bool more = !on_token || on_token(token);
         if (s.sequence.length() == s.context) break;
-        const std::lock_guard lock(s.backend().mutex());
-        s.run({&token, 1});
+        to_run = true;
         if (!more) break;
+    }
+    if (to_run) {
+        const std::lock_guard lock(s.backend().mutex());
+        s.run({&out.back(), 1});
     }
     return out;
 }
@@ -152,10 +213,8 @@ void Session::truncate(std::int64_t n) {
         fail(ErrorKind::usage, "truncate: expected 0 to {} positions, found {}", s.sequence.length(), n);
     }
     if (n == s.sequence.length()) return;
-    s.sequence.truncate(n);
+    s.rewind(n);
     if (n == 0) s.encoded.truncate(0);
-    s.tokens.resize(static_cast<std::size_t>(n));
-    s.has_hidden = s.has_logits = false;
 }
 
 std::int64_t Session::position() const {

@@ -35,8 +35,17 @@ struct Session::State {
     void keep_hidden(std::int32_t row);
     /// Has the encoder read `context` and the decoder begin; needs the backend's mutex.
     void encode(std::span<const Token> context);
-    /// Runs `tokens` behind the sequence; needs the backend's mutex.
-    void run(std::span<const Token> tokens);
+    /// Runs `tokens` behind the sequence; needs the backend's mutex. Without `wait` the device may still be
+    /// at it, and what it meets is that of the next call that wants a result.
+    void run(std::span<const Token> tokens, bool wait = true);
+    /// Forgets what lies behind the first `n` positions, and what was made of it.
+    void rewind(std::int64_t n);
+    /// Throws Error(usage) unless something was run that logits can be had of.
+    void check_has_hidden() const;
+    /// Fills `logits`; needs the backend's mutex.
+    void compute_logits();
+    /// Draws the token behind the last one; needs the backend's mutex.
+    Token next(Sampler& sampler);
 };
 
 /// What an encoder makes of several contexts, for as long as decoders read it; nothing without an encoder.

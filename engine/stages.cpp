@@ -30,6 +30,7 @@ constexpr Rule kRules[] = {
     {"glu", "", "norm, mlp gate and up"},
     {"logits", "", "norm, head"},
     {"score", "", "norm, head, softmax"},
+    {"top", "", "norm, head, likeliest tokens"},
     {"norm", "", "norm"},
     {"copy", "", "copy of the last row"},
     {"copy_kv", "", "cache copy"},

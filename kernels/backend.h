@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -242,6 +243,30 @@ struct ScoreArgs {
     std::int32_t* argmax = nullptr;  // host (rows.size()); the first of equals
 };
 
+/// Most candidates that top() gives.
+constexpr std::int32_t kMostTop = 256;
+
+/// The `k` largest logits of one row, in descending order, the first of equals first, what is no number last.
+struct TopArgs {
+    const float* x = nullptr;  // (head.cols)
+    Norm norm{};
+    const Matrix* head = nullptr;  // (vocab, dim)
+    const float* bias = nullptr;   // (vocab) or null
+    float scale = 1;               // multiplies the logits
+    Phase phase = Phase::decode;
+    /// Host; distinct tokens whose logits are first divided by `penalty` where positive, multiplied
+    /// elsewhere.
+    std::span<const std::int32_t> penalized{};
+    float penalty = 1;
+    std::int32_t k = 1;              // 1 to kMostTop, at most vocab
+    std::int32_t* tokens = nullptr;  // host (k)
+    float* values = nullptr;         // host (k): their logits
+    float temperature = 1;
+    /// Host: sum over the vocabulary of exp((logit - largest) / temperature); null: not asked for.
+    double* total = nullptr;
+    float* logits = nullptr;  // host (vocab); see top()
+};
+
 /// Copies the first `n_positions` of a cache block (a fork that will write into a shared block).
 struct CopyKvArgs {
     KvLayer kv{};
@@ -322,6 +347,14 @@ class Backend {
     virtual void logits(const LogitsArgs& args) = 0;
     virtual void score(const ScoreArgs& args) = 0;
     virtual void copy_kv(const CopyKvArgs& args) = 0;
+    /// For drawing the next token without a vocabulary of logits on its way to the host. Where they are there
+    /// anyway, they are left in args.logits, without penalty, and the result is true.
+    virtual bool top(const TopArgs& args);
+
+    /// Calls `ops`, which calls ops: one step of generation, that will come again much alike. A backend may
+    /// put their work off until `ops` returns or wants a result, and does none of it after an exception.
+    /// Within a step, step() only calls.
+    virtual void step(const std::function<void()>& ops) { ops(); }
 
     /// One caller at a time; while it has its turn, its thread is one of the backend's.
     class Turns {

@@ -39,6 +39,8 @@ class ForwardingBackend : public Backend {
     void logits(const LogitsArgs& args) override { inner_->logits(args); }
     void score(const ScoreArgs& args) override { inner_->score(args); }
     void copy_kv(const CopyKvArgs& args) override { inner_->copy_kv(args); }
+    bool top(const TopArgs& args) override { return inner_->top(args); }
+    void step(const std::function<void()>& ops) override { inner_->step(ops); }
 
   protected:
     Backend& inner() const { return *inner_; }

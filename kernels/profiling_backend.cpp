@@ -128,6 +128,13 @@ void ProfilingBackend::score(const ScoreArgs& args) {
     record("score", args.head, args.head->name, work, [&] { inner().score(args); });
 }
 
+bool ProfilingBackend::top(const TopArgs& args) {
+    bool has_logits = false;
+    record("top", args.head, args.head->name, product(*args.head, 1, args.phase),
+           [&] { has_logits = inner().top(args); });
+    return has_logits;
+}
+
 void ProfilingBackend::copy_kv(const CopyKvArgs& args) {
     const Work work{.cache_bytes = 2 * args.n_positions * position_bytes(args.kv)};
     record("copy_kv", nullptr, "", work, [&] { inner().copy_kv(args); });

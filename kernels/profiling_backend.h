@@ -26,6 +26,8 @@ class ProfilingBackend final : public ForwardingBackend {
     void logits(const LogitsArgs& args) override;
     void score(const ScoreArgs& args) override;
     void copy_kv(const CopyKvArgs& args) override;
+    bool top(const TopArgs& args) override;
+    void step(const std::function<void()>& ops) override { ops(); }  // each op is waited for
 
     /// Per op, kind of products and name of its matrix (Matrix::name; of attention, the matrix that made its
     /// queries), in the order of first calls; `stage` is empty. Needs the mutex, as ops do.

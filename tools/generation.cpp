@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <utility>
 
 #include "engine/fail.h"
 #include "tools/board.h"
@@ -95,7 +96,6 @@ Generation generate_text(Session& session, std::vector<Token> prompt, std::int64
     for (std::size_t i = 0; i < result.prompt.size() && !stop_requested(); i += piece) {
         session.prefill(std::span(result.prompt).subspan(i, std::min(piece, result.prompt.size() - i)));
     }
-    if (!stop_requested()) session.logits();
     result.prompt_ms = ms_since(prompt_start);
 
     StreamDecoder decoder(session.model().tokenizer(), {.skip_special = true});
@@ -106,8 +106,14 @@ Generation generate_text(Session& session, std::vector<Token> prompt, std::int64
     };
     result.ended = "interrupted";
     if (!stop_requested()) {
-        const Clock::time_point start = Clock::now();
+        // The prompt's time ends with the first token, whose logits are the prompt's.
+        Clock::time_point start = Clock::now();
+        bool first = true;
         result.tokens = session.generate(options, [&](Token token) {
+            if (std::exchange(first, false)) {
+                start = Clock::now();
+                result.prompt_ms = ms_since(prompt_start);
+            }
             give(stop.append(decoder.append(token)));
             return !stop.found() && !stop_requested();
         });

@@ -32,7 +32,7 @@ void launch_attend(void* stream, const AttendParams& p) {
     } else {
         attend<8, 2>(stream, p);
     }
-    if (p.splits > 1) launch(stream, Grid{int64_t{p.n} * p.n_heads, 1, 1}, 0, MergeSplits{p});
+    if (p.splits > 1) launch(stream, Grid{p.n * p.n_heads, 1, 1}, 0, MergeSplits{p});
 }
 
 }  // namespace TINYLLM_CUDA_SPACE

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,9 +16,11 @@ inline std::int64_t logits_rows(std::int64_t vocab) {
     return std::clamp<std::int64_t>(kFloats / vocab, 1, 64);
 }
 
-/// Blocks that the keys of a generated token are dealt to.
+/// Blocks that the keys of a generated token are dealt to: a power of two, so that the same launches serve
+/// until the longest text has doubled.
 inline std::int32_t key_splits(std::int64_t keys) {
-    return static_cast<std::int32_t>((keys + kSplitKeys - 1) / kSplitKeys);
+    const std::int64_t splits = std::max<std::int64_t>(1, (keys + kSplitKeys - 1) / kSplitKeys);
+    return static_cast<std::int32_t>(std::bit_ceil(static_cast<std::uint64_t>(splits)));
 }
 
 /// What they hand over, for n rows.

@@ -1,6 +1,7 @@
 #include "kernels/cuda/cuda_backend.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -22,52 +23,41 @@ NormParams params(const Norm& norm) {
     return {static_cast<int>(norm.kind), norm.eps, norm.weight, norm.bias};
 }
 
-/// Where blocks of a sequence lie beside the first block of the first.
+/// Where blocks of a sequence lie beside the cache's first.
 class BlockOffsets {
   public:
     explicit BlockOffsets(std::byte* const* blocks) : blocks_(blocks) {}
     void add(std::int32_t id) {
-        if (!base_) base_ = blocks_[id];
         offsets_.push_back(reinterpret_cast<std::intptr_t>(blocks_[id]) -
-                           reinterpret_cast<std::intptr_t>(base_));
+                           reinterpret_cast<std::intptr_t>(blocks_[0]));
     }
-    CacheParams params(DType type, Tables& tables) const {
-        return {static_cast<int>(type), reinterpret_cast<unsigned char*>(base_),
-                tables.put(std::span<const std::int64_t>(offsets_))};
+    CacheParams params(DType type, LaunchQueue& queue) const {
+        if (offsets_.empty()) return {static_cast<int>(type), nullptr, nullptr};
+        return {static_cast<int>(type), reinterpret_cast<unsigned char*>(blocks_[0]),
+                queue.put(TableKind::blocks, std::span<const std::int64_t>(offsets_))};
     }
 
   private:
     std::byte* const* blocks_;
-    std::byte* base_ = nullptr;
     std::vector<std::int64_t> offsets_;
 };
 
-}  // namespace
-
-const std::byte* Tables::put_bytes(std::span<const std::byte> bytes) {
-    const auto known = std::ranges::find_if(
-        tables_, [&](const Table& table) { return std::ranges::equal(table.contents, bytes); });
-    if (known != tables_.end()) {
-        tables_.splice(tables_.begin(), tables_, known);
-        return tables_.front().memory.take<std::byte>(0);
-    }
-    if (tables_.size() < kTables) {
-        tables_.push_front({{}, Buffer(runtime_)});
-    } else {
-        tables_.splice(tables_.begin(), tables_, std::prev(tables_.end()));
-    }
-    Table& table = tables_.front();
-    table.contents.assign(bytes.begin(), bytes.end());
-    auto* to = table.memory.take<std::byte>(table_bytes(std::ssize(bytes)));
-    if (!bytes.empty()) runtime_.upload(to, bytes.data(), bytes.size());
-    return to;
+/// The logit that the queue's kernels made a candidate of; device/top.h.
+float logit_of(std::uint64_t candidate) {
+    const auto ordered = static_cast<std::uint32_t>(candidate >> 32);
+    return std::bit_cast<float>(ordered & 0x80000000u ? ordered & 0x7fffffffu : ~ordered);
+}
+std::int32_t token_of(std::uint64_t candidate) {
+    return static_cast<std::int32_t>(~static_cast<std::uint32_t>(candidate));
 }
 
+}  // namespace
+
 CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, Precision precision)
-    : runtime_(std::move(runtime)), precision_(precision) {}
+    : queue_(std::move(runtime)), precision_(precision) {}
 
 Matrix CudaBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
-    return TINYLLM_CUDA_SPACE::pack(*runtime_, precision_, parts, watch, recoded_);
+    return TINYLLM_CUDA_SPACE::pack(queue_.runtime(), precision_, parts, watch, recoded_);
 }
 
 Products CudaBackend::products(const Matrix& w, Phase phase) const {
@@ -75,7 +65,7 @@ Products CudaBackend::products(const Matrix& w, Phase phase) const {
     if (main == w.strips.end() || precision_ == Precision::exact) return Products::f32;
     if (phase == Phase::decode) return dtype_block(main->type) > 1 ? Products::int8 : Products::f32;
     // Halves are as wide and as fast, and Products has no name for them.
-    const int capability = runtime_->code_capability();
+    const int capability = queue_.runtime().code_capability();
     const bool tensor = rounded_for(static_cast<int>(main->type), w.cols, capability) != Rounded::none;
     return tensor ? Products::bf16 : Products::f32;
 }
@@ -106,35 +96,36 @@ std::vector<CudaBackend::Piece> CudaBackend::pieces(const Matrix& w, std::int64_
     return found;
 }
 
-void CudaBackend::embed_table(const Matrix& table, std::span<const std::int32_t> tokens, float scale,
-                              bool add, float* out) {
-    const std::int32_t* at = tables_.put(tokens);
+void CudaBackend::embed_table(const Matrix& table, TableKind kind, std::span<const std::int32_t> rows,
+                              float scale, bool add, float* out) {
+    const std::int32_t* at = queue_.put(kind, rows);
     for (const Piece& piece : pieces(table, 0, table.rows)) {
-        launch_embed(runtime_->stream(),
-                     {static_cast<int>(tokens.size()), at, piece.rows, piece.before, scale, add, out});
+        launch_embed(queue_.stream(),
+                     {static_cast<std::int64_t>(rows.size()), at, piece.rows, piece.before, scale, add, out});
     }
 }
 
 void CudaBackend::embed(const EmbedArgs& args) {
     const auto n = static_cast<std::size_t>(args.n);
-    embed_table(*args.table, {args.tokens, n}, args.scale, false, args.out);
-    if (args.position_table) embed_table(*args.position_table, {args.positions, n}, 1, true, args.out);
+    embed_table(*args.table, TableKind::tokens, {args.tokens, n}, args.scale, false, args.out);
+    if (args.position_table)
+        embed_table(*args.position_table, TableKind::positions, {args.positions, n}, 1, true, args.out);
 }
 
 void CudaBackend::norm(const NormArgs& args) {
-    launch_norm(runtime_->stream(), {args.n, args.dim, args.x, nullptr, params(args.norm), args.out});
+    launch_norm(queue_.stream(), {args.n, args.dim, args.x, nullptr, params(args.norm), args.out});
 }
 
 const float* CudaBackend::normed(std::int64_t n, std::int64_t dim, const float* x, const std::int32_t* rows,
                                  const Norm& norm) {
     auto* out = normed_.take<float>(n * dim);
-    launch_norm(runtime_->stream(), {static_cast<int>(n), dim, x, rows, params(norm), out});
+    launch_norm(queue_.stream(), {static_cast<int>(n), dim, x, rows, params(norm), out});
     return out;
 }
 
 Rounded CudaBackend::rounded_by_tiles(const WeightRows& w) const {
     return precision_ == Precision::exact ? Rounded::none
-                                          : rounded_for(w.type, w.cols, runtime_->code_capability());
+                                          : rounded_for(w.type, w.cols, queue_.runtime().code_capability());
 }
 
 void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, const Norm& norm,
@@ -142,7 +133,7 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
     const bool tiles = by_tiles(phase);
     GemmParams gemm;  // with what the pieces before needed of x
     gemm.n = static_cast<int>(n);
-    gemm.multiprocessors = runtime_->multiprocessors();
+    gemm.multiprocessors = queue_.runtime().multiprocessors();
     auto rounded = Rounded::none;
     for (const Piece& piece : pieces(w, 0, w.rows)) {
         Epilogue e = epilogue;
@@ -157,7 +148,7 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
                 if (to != rounded) {
                     auto* scales = scales_.take<float>(n);
                     auto* out = rounded_.take<std::uint32_t>(n * rounded_pitch(w.cols) / 2);
-                    launch_round_rows(runtime_->stream(), {gemm.n, to, w.cols, x, params(norm), out, scales});
+                    launch_round_rows(queue_.stream(), {gemm.n, to, w.cols, x, params(norm), out, scales});
                     gemm.scales = scales;
                     rounded = to;
                 }
@@ -165,7 +156,7 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
             }
             gemm.w = piece.rows;
             gemm.epilogue = e;
-            launch_gemm(runtime_->stream(), gemm);
+            launch_gemm(queue_.stream(), gemm);
             continue;
         }
         for (std::int64_t i = 0; i < n; i += kMatvecRows, e.out += kMatvecRows * e.out_stride) {
@@ -175,8 +166,8 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
             p.norm = params(norm);
             p.w = piece.rows;
             p.epilogue = e;
-            p.blocks = 8 * runtime_->multiprocessors();
-            launch_matvec(runtime_->stream(), p);
+            p.blocks = 8 * queue_.runtime().multiprocessors();
+            launch_matvec(queue_.stream(), p);
         }
     }
 }
@@ -197,7 +188,7 @@ void CudaBackend::glu(const GluArgs& args) {
     if (by_tiles(args.phase) || !std::ranges::equal(gates, ups, alike)) {
         auto* both = products_.take<float>(args.n * w.rows);
         multiply(w, args.n, args.x, args.norm, {args.bias, kNone, false, 1, both, w.rows}, args.phase);
-        launch_glu(runtime_->stream(), {args.n, ff, static_cast<int>(args.activation), both, args.out});
+        launch_glu(queue_.stream(), {args.n, static_cast<int>(args.activation), ff, both, args.out});
         return;
     }
     for (std::size_t s = 0; s < gates.size(); ++s) {
@@ -216,8 +207,8 @@ void CudaBackend::glu(const GluArgs& args) {
                           1,
                           args.out + i * ff + before,
                           ff};
-            p.blocks = 8 * runtime_->multiprocessors();
-            launch_matvec(runtime_->stream(), p);
+            p.blocks = 8 * queue_.runtime().multiprocessors();
+            launch_matvec(queue_.stream(), p);
         }
     }
 }
@@ -240,8 +231,8 @@ KvParams CudaBackend::kv_params(const KvLayer& kv, std::span<const Segment> segm
         }
     }
     KvParams p;
-    p.k = k.params(kv.k_type, tables_);
-    p.v = v.params(kv.v_type, tables_);
+    p.k = k.params(kv.k_type, queue_);
+    p.v = v.params(kv.v_type, queue_);
     p.n_kv_heads = kv.n_kv_heads;
     p.head_dim = kv.head_dim;
     p.k_row_bytes = static_cast<std::int64_t>(row_bytes(kv.k_type, kv.head_dim));
@@ -259,7 +250,7 @@ void CudaBackend::qkv(const QkvArgs& args) {
     std::vector<RowPlace> places(static_cast<std::size_t>(args.n));
     RopeStoreParams p;
     p.kv = kv_params(args.kv, written, 0, places);
-    p.places = tables_.put(std::span<const RowPlace>(places));
+    p.places = queue_.put(TableKind::written, std::span<const RowPlace>(places));
     p.n = args.n;
     p.qkv = all;
     p.n_heads = args.n_heads;
@@ -267,7 +258,7 @@ void CudaBackend::qkv(const QkvArgs& args) {
     p.cos = args.rope.cos;
     p.sin = args.rope.sin;
     p.q = args.q;
-    launch_rope_store(runtime_->stream(), p);
+    launch_rope_store(queue_.stream(), p);
 }
 
 void CudaBackend::attend(const AttendArgs& args) {
@@ -290,13 +281,15 @@ void CudaBackend::attend(const AttendArgs& args) {
         }
     }
     p.tiles = static_cast<int>(tiles.size());
-    p.tile = tables_.put(std::span<const QueryTile>(tiles));
-    p.places = tables_.put(std::span<const RowPlace>(places));
+    p.tile = queue_.put(TableKind::tiles, std::span<const QueryTile>(tiles));
+    p.places = queue_.put(TableKind::seen, std::span<const RowPlace>(places));
     p.q = args.q;
     p.n = args.n;
     p.n_heads = args.n_heads;
     p.scale = args.scale;
-    if (args.alibi) p.slopes = tables_.put(std::span(args.alibi, static_cast<std::size_t>(args.n_heads)));
+    if (args.alibi)
+        p.slopes =
+            queue_.put(TableKind::slopes, std::span(args.alibi, static_cast<std::size_t>(args.n_heads)));
     p.relative = args.relative.values;
     p.span = args.relative.span;
     p.out = args.out;
@@ -307,7 +300,7 @@ void CudaBackend::attend(const AttendArgs& args) {
             p.parts = parts_.take<float>(split_floats(p.splits, args.n, args.n_heads, args.kv.head_dim));
         }
     }
-    launch_attend(runtime_->stream(), p);
+    launch_attend(queue_.stream(), p);
 }
 
 std::size_t CudaBackend::rows_of_logits(const Matrix& head) {
@@ -322,7 +315,8 @@ float* CudaBackend::head_rows(const float* x, std::span<const std::int32_t> rows
     if (n == 1) {
         multiply(head, 1, x + rows[0] * head.cols, norm, epilogue, phase);
     } else {
-        multiply(head, n, normed(n, head.cols, x, tables_.put(rows), norm), {}, epilogue, phase);
+        multiply(head, n, normed(n, head.cols, x, queue_.put(TableKind::rows, rows), norm), {}, epilogue,
+                 phase);
     }
     return out;
 }
@@ -333,7 +327,7 @@ void CudaBackend::logits(const LogitsArgs& args) {
     for (std::size_t i = 0; i < args.rows.size(); i += most) {
         const auto rows = args.rows.subspan(i, std::min(most, args.rows.size() - i));
         const float* part = head_rows(args.x, rows, args.norm, *args.head, args.bias, args.scale, args.phase);
-        runtime_->download(args.logits + i * vocab, part, rows.size() * vocab * sizeof(float));
+        queue_.download(args.logits + i * vocab, part, rows.size() * vocab * sizeof(float));
     }
 }
 
@@ -345,24 +339,76 @@ void CudaBackend::score(const ScoreArgs& args) {
         const auto rows = args.rows.subspan(i, std::min(most, n - i));
         const float* part =
             head_rows(args.x, rows, args.norm, *args.head, args.bias, args.scale, Phase::prompt);
-        launch_score(runtime_->stream(),
-                     {static_cast<int>(rows.size()), args.head->rows, part,
-                      tables_.put(args.targets.subspan(i, rows.size())), logprobs + i, argmax + i});
+        launch_score(queue_.stream(), {static_cast<int>(rows.size()), args.head->rows, part,
+                                       queue_.put(TableKind::targets, args.targets.subspan(i, rows.size())),
+                                       logprobs + i, argmax + i});
     }
     if (n == 0) return;
-    runtime_->download(args.logprobs, logprobs, n * sizeof(float));
-    runtime_->download(args.argmax, argmax, n * sizeof(std::int32_t));
+    queue_.download(args.logprobs, logprobs, n * sizeof(float));
+    queue_.download(args.argmax, argmax, n * sizeof(std::int32_t));
 }
 
 void CudaBackend::copy_kv(const CopyKvArgs& args) {
     const auto copy = [&](std::byte* const* blocks, DType type) {
         const auto row = static_cast<std::int64_t>(row_bytes(type, args.kv.head_dim));
-        launch_copy(runtime_->stream(), {reinterpret_cast<const unsigned char*>(blocks[args.from]),
-                                         reinterpret_cast<unsigned char*>(blocks[args.to]),
-                                         args.kv.n_kv_heads, kKvBlock * row, args.n_positions * row});
+        launch_copy(queue_.stream(), {reinterpret_cast<const unsigned char*>(blocks[args.from]),
+                                      reinterpret_cast<unsigned char*>(blocks[args.to]), args.kv.n_kv_heads,
+                                      kKvBlock * row, args.n_positions * row});
     };
     copy(args.kv.k_blocks, args.kv.k_type);
     copy(args.kv.v_blocks, args.kv.v_type);
+}
+
+bool CudaBackend::top(const TopArgs& args) {
+    const std::int64_t vocab = args.head->rows, k = args.k;
+    const std::int32_t row = 0;
+    float* logits = head_rows(args.x, {&row, 1}, args.norm, *args.head, args.bias, args.scale, args.phase);
+    if (!args.penalized.empty() && args.penalty != 1) {
+        // Of a length that many steps share.
+        std::vector<std::int32_t> tokens(args.penalized.begin(), args.penalized.end());
+        tokens.resize((tokens.size() + 63) / 64 * 64, -1);
+        launch_penalize(queue_.stream(),
+                        {queue_.put(TableKind::penalized, std::span<const std::int32_t>(tokens)), logits,
+                         static_cast<int>(tokens.size()), args.penalty});
+    }
+
+    const auto slices_of = [](std::int64_t n) { return (n + kTopSlice - 1) / kTopSlice; };
+    const std::int64_t slices = slices_of(vocab);
+    const double steepness = args.total ? static_cast<double>(1 / args.temperature) : 1;
+    auto* result = top_.take<std::uint64_t>(k + 1);  // the candidates, then the total
+    // Each round reads what the one before wrote.
+    std::uint64_t* rooms[] = {candidates_.take<std::uint64_t>(slices * k + slices_of(slices * k) * k),
+                              nullptr};
+    rooms[1] = rooms[0] + slices * k;
+    TopParams p;
+    p.n = vocab;
+    p.logits = logits;
+    p.k = args.k;
+    p.steepness = static_cast<float>(steepness);
+    p.sums = args.total ? slices_.take<double>(2 * slices) : nullptr;
+    for (int round = 0;; ++round) {
+        const bool last = slices_of(p.n) == 1;
+        p.best = last ? result : rooms[round % 2];
+        launch_top(queue_.stream(), p);
+        if (last) break;
+        p.n = slices_of(p.n) * k;
+        p.logits = nullptr;
+        p.sums = nullptr;
+        p.candidates = p.best;
+    }
+    if (args.total) {
+        launch_top_total(queue_.stream(), {slices, slices_.take<double>(2 * slices), result,
+                                           reinterpret_cast<double*>(result + k), steepness});
+    }
+
+    std::vector<std::uint64_t> found(static_cast<std::size_t>(k + 1));
+    queue_.download(found.data(), result, found.size() * sizeof(std::uint64_t));
+    for (std::int32_t i = 0; i < args.k; ++i) {
+        args.tokens[i] = token_of(found[static_cast<std::size_t>(i)]);
+        args.values[i] = logit_of(found[static_cast<std::size_t>(i)]);
+    }
+    if (args.total) *args.total = std::bit_cast<double>(found.back());
+    return false;
 }
 
 }  // namespace tinyllm::TINYLLM_CUDA_SPACE

@@ -25,6 +25,47 @@ void check(cudaError_t error, const char* what) {
     if (error != cudaSuccess) fail_device(std::string(what) + ": " + cudaGetErrorString(error));
 }
 
+class CudaGraph final : public Graph {
+  public:
+    explicit CudaGraph(cudaGraphExec_t exec) : exec_(exec) {}
+    ~CudaGraph() override { (void)cudaGraphExecDestroy(exec_); }
+    CudaGraph(const CudaGraph&) = delete;
+    CudaGraph& operator=(const CudaGraph&) = delete;
+    cudaGraphExec_t exec() const { return exec_; }
+
+  private:
+    cudaGraphExec_t exec_;
+};
+
+dim3 blocks_of(const Launch& launch) {
+    return {static_cast<unsigned>(launch.blocks_x), static_cast<unsigned>(launch.blocks_y),
+            static_cast<unsigned>(launch.blocks_z)};
+}
+
+/// Built node by node rather than captured: what other threads do with the runtime meanwhile is their affair.
+cudaError_t build(const LaunchList& launches, cudaGraph_t graph, cudaGraphExec_t& exec) {
+    cudaError_t error = cudaSuccess;
+    cudaGraphNode_t last = nullptr;
+    launches.each([&](const Launch& launch) {
+        if (error != cudaSuccess) return;
+        void* arguments[] = {const_cast<void*>(launch.arguments)};
+        cudaKernelNodeParams node{};
+        node.func = const_cast<void*>(launch.kernel);
+        node.gridDim = blocks_of(launch);
+        node.blockDim = dim3(static_cast<unsigned>(launch.threads));
+        node.sharedMemBytes = static_cast<unsigned>(launch.shared_bytes);
+        node.kernelParams = arguments;
+        const cudaGraphNode_t before = last;
+        error = cudaGraphAddKernelNode(&last, graph, &before, before ? 1 : 0, &node);
+    });
+    if (error != cudaSuccess) return error;
+#if CUDART_VERSION >= 12000
+    return cudaGraphInstantiate(&exec, graph, 0);
+#else
+    return cudaGraphInstantiate(&exec, graph, nullptr, nullptr, 0);
+#endif
+}
+
 class CudaRuntime final : public Runtime {
   public:
     CudaRuntime() {
@@ -60,7 +101,29 @@ class CudaRuntime final : public Runtime {
     std::string description() const override { return description_; }
     int multiprocessors() const override { return multiprocessors_; }
     int code_capability() const override { return code_capability_; }
-    void* stream() const override { return stream_; }
+
+    void launch(const Launch& launch) override {
+        void* arguments[] = {const_cast<void*>(launch.arguments)};
+        // What goes wrong is asked for in download().
+        (void)cudaLaunchKernel(launch.kernel, blocks_of(launch), dim3(static_cast<unsigned>(launch.threads)),
+                               arguments, static_cast<std::size_t>(launch.shared_bytes), stream_);
+    }
+    std::unique_ptr<Graph> instantiate(const LaunchList& launches) override {
+        use_device();
+        cudaGraph_t graph = nullptr;
+        cudaGraphExec_t exec = nullptr;
+        cudaError_t error = cudaGraphCreate(&graph, 0);
+        if (error == cudaSuccess) {
+            error = build(launches, graph, exec);
+            (void)cudaGraphDestroy(graph);
+        }
+        if (error == cudaSuccess) return std::make_unique<CudaGraph>(exec);
+        (void)cudaGetLastError();  // the launches will do
+        return nullptr;
+    }
+    void replay(const Graph& graph) override {
+        check(cudaGraphLaunch(static_cast<const CudaGraph&>(graph).exec(), stream_), "a graph");
+    }
 
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
         if (integrated_) leave_some(bytes);

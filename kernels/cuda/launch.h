@@ -1,9 +1,18 @@
 // What the host asks of the device: one function per kernel, with plain arguments. C++14, since the device's
-// compiler reads it. Every pointer is the device's memory. `stream` is a cudaStream_t; each function queues
-// and returns. Comments on shapes and meanings: kernels/backend.h.
+// compiler reads it. Every pointer is the device's memory. `stream` is a Stream (stream.h); each function
+// queues and returns. Comments on shapes and meanings: kernels/backend.h.
+//
+// Launches are compared byte by byte to find out whether a step repeats an earlier one, so arguments have no
+// padding, whose bytes nobody sets; and what differs from one token to the next (positions, lengths, where
+// blocks lie) is not an argument but stands in the device's memory.
 #pragma once
 
 #include "kernels/cuda/layout.h"
+
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+#endif
 
 namespace tinyllm {
 namespace TINYLLM_CUDA_SPACE {
@@ -21,7 +30,7 @@ struct NormParams {
 
 /// Rows of a strip: `rows` from `first` on, of a strip of strip_rows in the layout of layout.h.
 struct WeightRows {
-    int type = kF32;
+    int64_t type = kF32;
     const unsigned char* data = nullptr;
     int64_t strip_rows = 0, cols = 0;
     int64_t first = 0, rows = 0;
@@ -30,8 +39,8 @@ struct WeightRows {
 /// What becomes of a product y: out[i * out_stride + r] = activation(y + bias[r]) * scale, or += that.
 struct Epilogue {
     const float* bias = nullptr;
-    int activation = kNone;
-    bool accumulate = false;
+    int64_t activation = kNone;
+    int accumulate = 0;
     float scale = 1;
     float* out = nullptr;
     int64_t out_stride = 0;
@@ -40,19 +49,19 @@ struct Epilogue {
 /// out[i] += …, or out[i] = table[tokens[i]] * scale: for the tokens among the strip's, which begin at
 /// `offset`.
 struct EmbedParams {
-    int n = 0;
+    int64_t n = 0;
     const int32_t* tokens = nullptr;
     WeightRows table{};
     int64_t offset = 0;
     float scale = 1;
-    bool add = false;
+    int add = 0;
     float* out = nullptr;
 };
 void launch_embed(void* stream, const EmbedParams& p);
 
 /// out[i] = norm(x[rows[i]]), rows null: x[i]. In place where rows is null.
 struct NormRowsParams {
-    int n = 0;
+    int64_t n = 0;
     int64_t dim = 0;
     const float* x = nullptr;
     const int32_t* rows = nullptr;
@@ -66,13 +75,13 @@ void launch_norm(void* stream, const NormRowsParams& p);
 constexpr int kMatvecRows = 8;
 struct MatvecParams {
     int n = 0;
+    int blocks = 0;            // at most so many
     const float* x = nullptr;  // (n, cols)
     NormParams norm{};
     WeightRows w{};
     WeightRows up{};  // no data: none
     const float* up_bias = nullptr;
     Epilogue epilogue{};
-    int blocks = 0;  // at most so many
 };
 /// Where the type is quantized, x is rounded to 8 bits per 32 elements.
 void launch_matvec(void* stream, const MatvecParams& p);
@@ -122,8 +131,8 @@ int code_capability();
 /// out[i][r] = activation(both[i][r]) * both[i][ff + r]
 struct GluParams {
     int n = 0;
-    int64_t ff = 0;
     int activation = kNone;
+    int64_t ff = 0;
     const float* both = nullptr;
     float* out = nullptr;
 };
@@ -137,9 +146,10 @@ struct RowPlace {
 
 constexpr int kKvPositions = 64;  // of a cache block; cuda_backend.cpp holds it to kKvBlock
 
-/// A layer's cache: block b of a sequence lies at base + offsets[table + b].
+/// A layer's cache: block b of a sequence lies at base + offsets[table + b]. `base` is the cache's, not a
+/// sequence's.
 struct CacheParams {
-    int type = kF16;
+    int64_t type = kF16;
     unsigned char* base = nullptr;
     const int64_t* offsets = nullptr;
 };
@@ -152,7 +162,7 @@ struct KvParams {
 
 /// Rotates q and k, writes q to `q`, k and v to the cache.
 struct RopeStoreParams {
-    int n = 0;
+    int64_t n = 0;
     const float* qkv = nullptr;  // (n, (n_heads + 2 n_kv_heads) head_dim)
     int n_heads = 0;
     int rope_dims = 0;
@@ -178,16 +188,17 @@ struct AttendParams {
     const QueryTile* tile = nullptr;
     const RowPlace* places = nullptr;
     const float* q = nullptr;
-    int n = 0, n_heads = 0;
+    int64_t n = 0;
+    int n_heads = 0;
     float scale = 1;
     const float* slopes = nullptr;
     const float* relative = nullptr;
     int span = 0;
+    /// More than one: keys are dealt to blocks by kSplitKeys, parts gets (splits, n, n_heads, head_dim + 2)
+    /// and a second kernel adds them up. A split may have no keys.
+    int splits = 1;
     KvParams kv{};
     float* out = nullptr;
-    /// More than one: keys are dealt to blocks by kSplitKeys, parts gets (splits, n, n_heads, head_dim + 2)
-    /// and a second kernel adds them up.
-    int splits = 1;
     float* parts = nullptr;
 };
 /// The queries a tile may have, for heads of `head_dim`.
@@ -198,7 +209,7 @@ void launch_attend(void* stream, const AttendParams& p);
 
 /// logprobs[i] = log softmax(logits[i])[targets[i]], argmax[i] the first of the largest.
 struct ScoreParams {
-    int n = 0;
+    int64_t n = 0;
     int64_t vocab = 0;
     const float* logits = nullptr;
     const int32_t* targets = nullptr;
@@ -211,10 +222,48 @@ void launch_score(void* stream, const ScoreParams& p);
 struct CopyParams {
     const unsigned char* from = nullptr;
     unsigned char* to = nullptr;
-    int heads = 0;
+    int64_t heads = 0;
     int64_t stride = 0, bytes = 0;
 };
 void launch_copy(void* stream, const CopyParams& p);
 
+/// logits[tokens[i]] /= penalty where it is positive, *= penalty elsewhere; distinct tokens, -1: none.
+struct PenalizeParams {
+    const int32_t* tokens = nullptr;  // (n)
+    float* logits = nullptr;
+    int n = 0;
+    float penalty = 1;
+};
+void launch_penalize(void* stream, const PenalizeParams& p);
+
+/// A candidate is 64 bits, the larger the better: the bits of its logit in an order of integers above those
+/// of its token, inverted, so that the first of equals is the larger. 0: none.
+/// Slices of kTopSlice elements, (n), give their k best each, (slices, k), in descending order.
+constexpr int kTopSlice = 2048;
+struct TopParams {
+    int64_t n = 0;
+    const float* logits = nullptr;         // of the first round
+    const uint64_t* candidates = nullptr;  // of a later one; then no logits
+    uint64_t* best = nullptr;
+    double* sums = nullptr;  // (slices, 2), null: not asked for: the largest logit x and the sum of
+    int k = 1;               // exp((logit - x) * steepness)
+    float steepness = 1;
+};
+void launch_top(void* stream, const TopParams& p);
+
+/// total = sum over the slices' sums of exp((logit - largest) * steepness).
+struct TopTotalParams {
+    int64_t slices = 0;
+    const double* sums = nullptr;
+    const uint64_t* largest = nullptr;  // a candidate
+    double* total = nullptr;
+    double steepness = 1;
+};
+void launch_top_total(void* stream, const TopTotalParams& p);
+
 }  // namespace TINYLLM_CUDA_SPACE
 }  // namespace tinyllm
+
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#pragma GCC diagnostic pop
+#endif

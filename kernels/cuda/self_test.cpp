@@ -15,6 +15,8 @@ namespace {
 constexpr std::int32_t kHeads = 4, kKvHeads = 2, kHeadDim = 32, kRows = 19;
 constexpr std::int64_t kDim = 256, kWidth = std::int64_t{kHeads} * kHeadDim, kFf = 320, kVocab = 600,
                        kOther = 24;
+constexpr std::int32_t kTokens = 3;  // the second step may be a graph, the third its repetition
+constexpr std::int32_t kBest = 10;
 
 /// The same numbers everywhere, about as large as those of a model.
 std::vector<float> numbers(std::int64_t n, std::uint32_t seed, float size) {
@@ -31,7 +33,7 @@ class Layer {
   public:
     explicit Layer(Backend& backend) : backend_(backend) {}
 
-    /// Outputs of each op, rows of a prompt and then of a token.
+    /// Outputs of a prompt's ops, then of several tokens': each a step, which a backend may repeat.
     std::vector<std::vector<float>> run() {
         std::vector<std::vector<float>> found;
         const Matrix table = matrix(DType::q8_0, kVocab, 1);
@@ -46,32 +48,54 @@ class Layer {
         std::byte* blocks[2] = {room(kKvHeads * kKvBlock * kHeadDim), room(kKvHeads * kKvBlock * kHeadDim)};
         const KvLayer kv{DType::f16, DType::q8_0, kKvHeads, kHeadDim, blocks, blocks + 1};
         const std::int32_t block = 0;
-        std::int32_t position = 0;
-        for (const Phase phase : {Phase::prompt, Phase::decode}) {
-            const std::int32_t n = phase == Phase::prompt ? kRows : 1;
-            const Segment segment{0, n, position, &block, 0};
-            std::vector<std::int32_t> tokens;
-            for (std::int32_t i = 0; i < n; ++i) tokens.push_back((position + i) * 31 % kVocab);
-            float* x = out(n * kDim);
-            float* q = out(n * kWidth);
-            float* mixed = out(n * kWidth);
-            float* wide = out(n * kFf);
-            backend_.embed({.n = n, .tokens = tokens.data(), .table = &table, .scale = 20, .out = x});
-            found.push_back(values(x, n * kDim));
-            backend_.qkv({n, x, norm, &qkv, nullptr, kHeads, rope, kv, {&segment, 1}, q, phase});
-            backend_.attend({.n = n,
-                             .q = q,
-                             .n_heads = kHeads,
-                             .scale = 0.2f,
-                             .kv = kv,
-                             .segments = {&segment, 1},
-                             .out = mixed,
-                             .phase = phase});
+        float* embedded = out(kRows * kDim);
+        float* x = out(kRows * kDim);
+        float* q = out(kRows * kWidth);
+        float* mixed = out(kRows * kWidth);
+        float* wide = out(kRows * kFf);
+        for (std::int32_t position = 0; position < kRows + kTokens;) {
+            const Phase phase = position == 0 ? Phase::prompt : Phase::decode;
+            const std::int32_t n = position == 0 ? kRows : 1;
+            std::vector<float> logits(kVocab), best(kBest), all(kVocab);
+            const auto ops = [&] {
+                const Segment segment{0, n, position, &block, 0};
+                std::vector<std::int32_t> tokens;
+                for (std::int32_t i = 0; i < n; ++i) tokens.push_back((position + i) * 31 % kVocab);
+                backend_.embed({.n = n, .tokens = tokens.data(), .table = &table, .scale = 20, .out = x});
+                backend_.norm({n, kDim, x, {}, embedded});
+                backend_.qkv({n, x, norm, &qkv, nullptr, kHeads, rope, kv, {&segment, 1}, q, phase});
+                backend_.attend({.n = n,
+                                 .q = q,
+                                 .n_heads = kHeads,
+                                 .scale = 0.2f,
+                                 .kv = kv,
+                                 .segments = {&segment, 1},
+                                 .out = mixed,
+                                 .phase = phase});
+                backend_.glu({n, x, norm, &up, nullptr, Activation::silu, wide, phase});
+                backend_.linear({n, wide, {}, &down, nullptr, Activation::none, true, x, phase});
+                TopArgs args;
+                args.x = x + (n - 1) * kDim;
+                args.norm = norm;
+                args.head = &table;
+                args.phase = phase;
+                args.penalized = {&position, 1};
+                args.penalty = 1.2f;
+                args.k = kBest;
+                std::vector<std::int32_t> which(kBest);
+                args.tokens = which.data();
+                args.values = best.data();
+                args.logits = all.data();
+                backend_.top(args);
+            };
+            if (phase == Phase::decode) {
+                backend_.step(ops);
+            } else {
+                ops();
+            }
+            found.push_back(values(embedded, n * kDim));
             found.push_back(values(mixed, n * kWidth));
-            backend_.glu({n, x, norm, &up, nullptr, Activation::silu, wide, phase});
-            backend_.linear({n, wide, {}, &down, nullptr, Activation::none, true, x, phase});
             found.push_back(values(x, n * kDim));
-            std::vector<float> logits(kVocab);
             const std::int32_t last = n - 1;
             backend_.logits({x, {&last, 1}, norm, &table, nullptr, 1, logits.data(), phase});
             found.push_back(logits);
@@ -83,6 +107,7 @@ class Layer {
                 std::ranges::copy(values(y, n * kOther), std::back_inserter(products));
             }
             found.push_back(products);
+            found.push_back(best);
             position += n;
         }
         return found;
@@ -124,7 +149,8 @@ std::vector<std::vector<float>> run_layer(Backend& backend) {
 }  // namespace
 
 std::string self_test(Backend& backend) {
-    static const char* const kStages[] = {"embed", "attention", "the gated MLP", "the head", "a product"};
+    static const char* const kStages[] = {"embed",    "attention", "the gated MLP",
+                                          "the head", "a product", "the likeliest tokens"};
     constexpr double kBound = 1e-3;  // of squares; 8-bit activations lose about 1e-4
     const std::vector<std::vector<float>> have = run_layer(backend), want = run_layer(*make_ref_backend({}));
     for (std::size_t i = 0; i < want.size(); ++i) {

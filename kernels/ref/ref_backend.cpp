@@ -263,6 +263,32 @@ class RefBackend final : public Backend {
         }
     }
 
+    bool top(const TopArgs& args) override {
+        const int32_t row = 0;
+        logits({args.x, {&row, 1}, args.norm, args.head, args.bias, args.scale, args.logits, args.phase});
+        std::vector<std::pair<float, int32_t>> order;
+        for (int32_t i = 0; i < args.head->rows; ++i) order.emplace_back(args.logits[i], i);
+        for (const int32_t token : args.penalized) {
+            float& logit = order[static_cast<size_t>(token)].first;
+            logit = logit > 0 ? logit / args.penalty : logit * args.penalty;
+        }
+        std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+            return std::isnan(b.first) ? !std::isnan(a.first) : a.first > b.first;
+        });
+        for (int32_t i = 0; i < args.k; ++i) {
+            args.values[i] = order[static_cast<size_t>(i)].first;
+            args.tokens[i] = order[static_cast<size_t>(i)].second;
+        }
+        if (args.total) {
+            *args.total = 0;
+            for (const auto& [logit, token] : order) {
+                *args.total += std::exp((static_cast<double>(logit) - static_cast<double>(order[0].first)) /
+                                        static_cast<double>(args.temperature));
+            }
+        }
+        return true;
+    }
+
     void copy_kv(const CopyKvArgs& args) override {
         const KvLayer& kv = args.kv;
         const auto copy = [&](std::byte* const* blocks, DType type) {

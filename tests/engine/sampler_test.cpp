@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "tinyllm/error.h"
 
@@ -87,6 +89,72 @@ TEST(Sampler, DrawsAreFixedBySeedAlone) {
     EXPECT_EQ(first, (std::vector<Token>{1, 4, 2, 3, 4, 4, 4, 4}));
     options.seed = 43;
     EXPECT_NE(first, run());
+}
+
+/// The `k` largest of `logits`, penalized, as a device gives them.
+struct Largest {
+    std::vector<Token> tokens;
+    std::vector<float> logits;
+    double total = 0;
+    std::int64_t vocab = 0;
+
+    Largest(std::vector<float> all, const Sampler& sampler, std::span<const Token> history, std::size_t k)
+        : vocab(std::ssize(all)) {
+        const SamplerOptions& o = sampler.options();
+        for (const Token token : sampler.penalized(history)) {
+            float& logit = all[static_cast<std::size_t>(token)];
+            logit = logit > 0 ? logit / o.repeat_penalty : logit * o.repeat_penalty;
+        }
+        tokens.resize(all.size());
+        std::iota(tokens.begin(), tokens.end(), 0);
+        std::ranges::stable_sort(tokens, std::greater(),
+                                 [&](Token t) { return all[static_cast<std::size_t>(t)]; });
+        tokens.resize(std::min(k, all.size()));
+        for (const Token t : tokens) logits.push_back(all[static_cast<std::size_t>(t)]);
+        for (const float logit : all)
+            total += std::exp((static_cast<double>(logit) - logits[0]) / o.temperature);
+    }
+    operator TopLogits() const { return {tokens, logits, vocab, total}; }
+};
+
+TEST(Sampler, OfTheLargestLogitsItDrawsWhatItWouldOfAll) {
+    std::mt19937_64 random(3);
+    const auto uniform = [&] { return static_cast<float>(random() >> 40) * 0x1p-24f; };
+    constexpr std::size_t kMost = 32;
+    int drawn = 0, undecided = 0, always = 0;
+    for (int i = 0; i < 600; ++i) {
+        SamplerOptions o;
+        o.temperature = i % 5 ? 0.2f + 2 * uniform() : 0;
+        o.top_k = i % 2 ? static_cast<std::int32_t>(random() % 50) : 0;
+        o.top_p = i % 3 ? 1 : 0.3f + 0.6f * uniform();
+        o.min_p = i % 7 ? 0 : 0.1f * uniform();
+        o.repeat_penalty = i % 4 ? 1 : 1.3f;
+        o.seed = static_cast<std::uint64_t>(i);
+        Sampler of_all(o), of_largest(o);
+        std::vector<float> logits(i % 11 ? 200 : 20);
+        std::vector<Token> history;
+        for (int step = 0; step < 4; ++step) {
+            for (float& logit : logits) logit = 6 * uniform();
+            const std::int32_t wanted = of_largest.wanted(kMost);
+            const Token want = of_all.sample(logits, history);
+            if (wanted == 0) {
+                EXPECT_GT(o.top_k, static_cast<std::int32_t>(kMost));
+                ++always;
+                EXPECT_EQ(of_largest.sample(logits, history), want);
+            } else {
+                const Largest largest(logits, of_largest, history, static_cast<std::size_t>(wanted));
+                const std::optional<Token> token = of_largest.sample_top(largest);
+                ++(token ? drawn : undecided);
+                // What it leaves open costs no draw.
+                EXPECT_EQ(token ? *token : of_largest.sample(logits, history), want) << i << " " << step;
+                EXPECT_TRUE(token || (o.temperature > 0 && o.top_k == 0));
+            }
+            history.push_back(want);
+        }
+    }
+    EXPECT_GT(drawn, 1000);
+    EXPECT_GT(undecided, 100);
+    EXPECT_GT(always, 50);
 }
 
 TEST(Sampler, BadOptionsAreUsageErrors) {

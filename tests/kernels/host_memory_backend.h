@@ -100,6 +100,15 @@ class HostMemoryBackend final : public ForwardingBackend {
         inner().score(a);
         fetch();
     }
+    bool top(const TopArgs& args) override {
+        TopArgs a = args;
+        a.x = in(args.x, args.head->cols);
+        a.norm = in(args.norm, args.head->cols);
+        a.bias = in(args.bias, args.head->rows);
+        const bool has_logits = inner().top(a);
+        fetch();
+        return has_logits;
+    }
     void copy_kv(const CopyKvArgs& args) override {
         CopyKvArgs a = args;
         std::vector<std::byte*> k, v;

@@ -1,5 +1,7 @@
 // linear, glu, logits, score, embed and norm on every instruction set and on the CUDA kernels' emulation
 // against the reference.
+#include <numeric>
+
 #include "kernels/op_cases.h"
 
 namespace tinyllm::test {
@@ -343,6 +345,118 @@ TEST_P(MatrixOps, ScoreNamesTheFirstOfEquals) {
     std::int32_t argmax = -1;
     backend->score({&x, {&row, 1}, {&target, 1}, {}, &w, nullptr, 1, &logprob, &argmax});
     EXPECT_EQ(argmax, 2);
+}
+
+struct Tops {
+    std::vector<std::int32_t> tokens;
+    std::vector<float> values;
+    double total = 0;
+};
+
+/// What top() gives of x, and of the logits that it may leave.
+Tops tops_of(Backend& backend, TopArgs args, std::int32_t k, std::vector<float>& logits) {
+    Tops found{std::vector<std::int32_t>(static_cast<std::size_t>(k)),
+               std::vector<float>(static_cast<std::size_t>(k)), 0};
+    args.k = k;
+    args.tokens = found.tokens.data();
+    args.values = found.values.data();
+    if (k > 1) args.total = &found.total;
+    std::vector<float> left(static_cast<std::size_t>(args.head->rows), -1.0f);
+    args.logits = left.data();
+    const bool has_logits = backend.top(args);
+    const std::int32_t row = 0;
+    logits.resize(left.size());
+    backend.logits(
+        {args.x, {&row, 1}, args.norm, args.head, args.bias, args.scale, logits.data(), args.phase});
+    EXPECT_EQ(has_logits, same_bits(left, logits));
+    return found;
+}
+
+TEST_P(MatrixOps, TopIsTheBeginningOfAllLogitsSorted) {
+    Random random(61);
+    for (const Precision precision : {Precision::fast, Precision::exact}) {
+        const auto backend = backend_on(GetParam(), 2, precision);
+        const auto ref = make_ref_backend({});
+        for (const std::int64_t vocab : {7, 300, 2048, 2049, 10000}) {
+            const Stored head = stored_matrix(random, DType::q8_0, vocab, 64);
+            const std::vector<float> x = random.normal(64, 3);
+            const Matrix w = backend->pack({&head.raw, 1}, nullptr);
+            const std::vector<std::int32_t> penalized = {3, 0, 5, static_cast<std::int32_t>(vocab - 1)};
+            TopArgs args;
+            args.x = x.data();
+            args.head = &w;
+            args.scale = 2;
+            args.temperature = 0.7f;
+            for (const std::int32_t k : {1, 2, 40, 256}) {
+                if (k > vocab) continue;
+                for (const float penalty : {1.0f, 1.3f}) {
+                    args.penalty = penalty;
+                    args.penalized = {};
+                    if (penalty != 1) args.penalized = penalized;
+                    std::vector<float> logits;
+                    if (precision == Precision::exact && k > 1) {  // the specification, within rounding
+                        const Matrix ref_w = ref->pack({&head.raw, 1}, nullptr);
+                        TopArgs ref_args = args;
+                        ref_args.head = &ref_w;
+                        const Tops want = tops_of(*ref, ref_args, k, logits);
+                        const Tops have = tops_of(*backend, args, k, logits);
+                        EXPECT_LE(nmse(want.values, have.values), 1e-10) << vocab << " " << k;
+                        EXPECT_NEAR(have.total / want.total, 1, 1e-4) << vocab << " " << k;
+                    }
+                    const Tops found = tops_of(*backend, args, k, logits);
+                    for (const std::int32_t token : args.penalized) {
+                        float& logit = logits[static_cast<std::size_t>(token)];
+                        logit = logit > 0 ? logit / penalty : logit * penalty;
+                    }
+                    std::vector<std::int32_t> order(logits.size());
+                    std::iota(order.begin(), order.end(), 0);
+                    std::ranges::stable_sort(order, std::greater(), [&](std::int32_t i) {
+                        return logits[static_cast<std::size_t>(i)];
+                    });
+                    order.resize(static_cast<std::size_t>(k));
+                    EXPECT_EQ(found.tokens, order) << vocab << " " << k;
+                    double total = 0;
+                    for (const float logit : logits)
+                        total += std::exp((static_cast<double>(logit) - found.values[0]) / 0.7f);
+                    EXPECT_NEAR(k > 1 ? found.total / total : 1, 1, 1e-6) << vocab << " " << k;
+                    for (std::size_t i = 0; i < order.size(); ++i)
+                        EXPECT_EQ(found.values[i], logits[static_cast<std::size_t>(order[i])]);
+                }
+            }
+        }
+    }
+}
+
+/// Equal logits in the order of their tokens, both zeros and infinities among them; what is no number last.
+TEST(Top, TiesInfinitiesAndNaN) {
+    std::vector<std::string> names = live_backends();
+    names.emplace_back("ref");
+    for (const std::string& name : names) {
+        const auto backend = name == "ref" ? make_ref_backend({}) : backend_on(name, 1, Precision::exact);
+        const float infinity = std::numeric_limits<float>::infinity();
+        const std::vector<float> head = {0.0f, -0.0f, NAN, 1, infinity, -infinity, 1, -1, -NAN, 0.0f};
+        const RawMatrix raw{.type = DType::f32,
+                            .rows = std::ssize(head),
+                            .cols = 1,
+                            .data = reinterpret_cast<const std::byte*>(head.data())};
+        const Matrix w = backend->pack({&raw, 1}, nullptr);
+        const float x = 1;
+        std::vector<std::int32_t> tokens(head.size());
+        std::vector<float> values(head.size()), logits(head.size());
+        TopArgs args;
+        args.x = &x;
+        args.head = &w;
+        args.k = static_cast<std::int32_t>(head.size());
+        args.tokens = tokens.data();
+        args.values = values.data();
+        args.logits = logits.data();
+        backend->top(args);
+        EXPECT_EQ(tokens, (std::vector<std::int32_t>{4, 3, 6, 0, 1, 9, 7, 5, 2, 8})) << name;
+        EXPECT_TRUE(std::isnan(values[8]) && std::isnan(values[9])) << name;
+        args.k = 1;
+        backend->top(args);
+        EXPECT_EQ(tokens[0], 4) << name;
+    }
 }
 
 TEST_P(MatrixOps, EmbedReadsTheStoredRows) {

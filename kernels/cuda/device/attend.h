@@ -60,6 +60,13 @@ struct Attend {
         if (p.splits > 1) {
             begin = begin > block.z * kSplitKeys ? begin : block.z * kSplitKeys;
             end = end < (block.z + 1) * kSplitKeys ? end : (block.z + 1) * kSplitKeys;
+            if (begin >= end) {  // the grid is made for longer texts
+                block.each([&](int t) {
+                    for (int i = t; i < queries.n; i += kThreads)
+                        part(block.z, queries, i)[0] = kMinusInfinity;
+                });
+                return;
+            }
         }
         const int table = p.places[tile.first_row].table;
 
@@ -126,6 +133,11 @@ struct Attend {
         TINYLLM_DEVICE int head(int i) const { return first_head + i % heads; }
     };
     static TINYLLM_DEVICE int query(int t, int i) { return t / kWarp * kQueries + i; }
+    /// What a split found for query i: largest score, sum of weights, weighted values.
+    TINYLLM_DEVICE float* part(int split, const Queries& queries, int i) const {
+        const int64_t at = queries.row(i) * p.n_heads + queries.head(i);
+        return p.parts + (split * p.n * p.n_heads + at) * (p.kv.head_dim + 2);
+    }
 
     /// Rows of the cache; zeros for those that nobody of the tile sees.
     TINYLLM_DEVICE void load(Block& block, const CacheParams& cache, int64_t row_bytes, int table,
@@ -214,20 +226,20 @@ struct Attend {
         for (int i = 0; i < kQueries; ++i) {
             if (query(t, i) >= queries.n) continue;
             const int64_t at = queries.row(query(t, i)) * p.n_heads + queries.head(query(t, i));
-            float* part = p.parts + (int64_t{split} * p.n * p.n_heads + at) * (dims + 2);
+            float* found = p.splits > 1 ? part(split, queries, query(t, i)) : nullptr;
             TINYLLM_UNROLL
             for (int j = 0; j < kChunks; ++j) {
                 const int c = lane + kWarp * j;
                 if (c >= dims) continue;
                 if (p.splits > 1) {
-                    part[2 + c] = s.out[i][j];
+                    found[2 + c] = s.out[i][j];
                 } else {
                     p.out[at * dims + c] = s.out[i][j] / s.total[i];
                 }
             }
             if (p.splits > 1 && lane == 0) {
-                part[0] = s.top[i];
-                part[1] = s.total[i];
+                found[0] = s.top[i];
+                found[1] = s.total[i];
             }
         }
     }
@@ -242,7 +254,7 @@ struct MergeSplits {
     TINYLLM_DEVICE void operator()(Block& block) const {
         const int dims = p.kv.head_dim;
         if (p.places[block.x / p.n_heads].end == 0) return;
-        const int64_t queries = int64_t{p.n} * p.n_heads, pitch = dims + 2;
+        const int64_t queries = p.n * p.n_heads, pitch = dims + 2;
         const float* parts = p.parts + block.x * pitch;
         block.each([&](int t) {
             float top = kMinusInfinity;

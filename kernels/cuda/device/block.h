@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/cuda/device/mma.h"
+#include "kernels/cuda/stream.h"
 
 namespace tinyllm {
 namespace TINYLLM_CUDA_SPACE {
@@ -164,14 +165,19 @@ __global__ void __launch_bounds__(Kernel::kThreads) run_kernel(const Kernel kern
     kernel(block);
 }
 
-/// Queues it; the driver reports what goes wrong at the next wait.
+/// Hands it to the Stream; the driver reports what goes wrong at the next wait.
 template <typename Kernel>
 void launch(void* stream, Grid grid, int64_t shared_bytes, const Kernel& kernel) {
-    const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-                      static_cast<unsigned>(grid.z));
-    run_kernel<Kernel>
-        <<<blocks, Kernel::kThreads, static_cast<size_t>(shared_bytes), static_cast<cudaStream_t>(stream)>>>(
-            kernel);
+    Launch launch;
+    launch.kernel = reinterpret_cast<const void*>(&run_kernel<Kernel>);
+    launch.blocks_x = grid.x;
+    launch.blocks_y = grid.y;
+    launch.blocks_z = grid.z;
+    launch.threads = Kernel::kThreads;
+    launch.shared_bytes = static_cast<int>(shared_bytes);
+    launch.bytes = sizeof(Kernel);
+    launch.arguments = &kernel;
+    static_cast<Stream*>(stream)->launch(launch);
 }
 
 /// The compute capability, times ten, of the PTX that the kernel's code on the current device was made of,

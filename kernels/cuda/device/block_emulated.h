@@ -204,26 +204,51 @@ class Shared {
 
 constexpr int64_t kSharedLimit = 48 << 10;  // what every GPU gives without being asked for more
 
+/// Runs a launch, of whose Launch::kernel it is the type.
+using EmulatedKernel = void(const Launch&);
+
 template <typename Kernel>
 int compiled_capability() {
     return 80;
 }
 
 template <typename Kernel>
-void launch(void* /*stream*/, Grid grid, int64_t shared_bytes, const Kernel& kernel) {
+void run_emulated(const Launch& launch) {
+    const Kernel& kernel = *static_cast<const Kernel*>(launch.arguments);
+    for (int z = 0; z < launch.blocks_z; ++z) {
+        for (int y = 0; y < launch.blocks_y; ++y) {
+            for (int x = 0; x < static_cast<int>(launch.blocks_x); ++x) {
+                Block block(x, y, z, static_cast<int>(launch.blocks_x), Kernel::kThreads,
+                            launch.shared_bytes);
+                kernel(block);
+            }
+        }
+    }
+}
+
+/// Without a stream it runs at once.
+template <typename Kernel>
+void launch(void* stream, Grid grid, int64_t shared_bytes, const Kernel& kernel) {
     static_assert(sizeof(Kernel) <= 4096, "arguments of a launch");
+    static_assert(alignof(Kernel) <= 8, "as LaunchList keeps them");
     if (shared_bytes > kSharedLimit)
         throw std::logic_error("a launch asks for more shared memory than there is");
     if (grid.x < 1 || grid.y < 1 || grid.y > 65535 || grid.z < 1 || grid.z > 65535) {
         throw std::logic_error("a launch of no blocks, or too many");
     }
-    for (int z = 0; z < grid.z; ++z) {
-        for (int y = 0; y < grid.y; ++y) {
-            for (int x = 0; x < static_cast<int>(grid.x); ++x) {
-                Block block(x, y, z, static_cast<int>(grid.x), Kernel::kThreads, shared_bytes);
-                kernel(block);
-            }
-        }
+    Launch launch;
+    launch.kernel = reinterpret_cast<const void*>(&run_emulated<Kernel>);
+    launch.blocks_x = grid.x;
+    launch.blocks_y = grid.y;
+    launch.blocks_z = grid.z;
+    launch.threads = Kernel::kThreads;
+    launch.shared_bytes = static_cast<int>(shared_bytes);
+    launch.bytes = sizeof(Kernel);
+    launch.arguments = &kernel;
+    if (stream) {
+        static_cast<Stream*>(stream)->launch(launch);
+    } else {
+        run_emulated<Kernel>(launch);
     }
 }
 

@@ -81,6 +81,7 @@ CudaStep largest_step(const ModelFacts& facts, const ModelOptions& options, std:
     const std::int64_t qkv = (info.n_heads + 2 * info.n_kv_heads) * info.head_dim;
     return {.rows = rows,
             .dim = info.dim,
+            .inner = std::max({info.dim, info.n_heads * info.head_dim, facts.ff_dim}),
             .products = std::max(qkv, gated ? 2 * facts.ff_dim : 0),
             .vocab = info.vocab_size,
             .logits = rows,

@@ -16,6 +16,7 @@ std::int64_t cuda_matrix_bytes(DType stored, std::int64_t rows, std::int64_t col
 struct CudaStep {
     std::int64_t rows = 0;      // of x
     std::int64_t dim = 0;       // widest x that is normed
+    std::int64_t inner = 0;     // widest x that is multiplied
     std::int64_t products = 0;  // widest of what an op writes and takes apart: q, k and v; gate and up
     std::int64_t vocab = 0;     // of the head
     std::int64_t logits = 1;    // rows of x that the head is asked for at a time

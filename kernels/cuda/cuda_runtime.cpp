@@ -217,6 +217,7 @@ std::unique_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
     const int multiprocessors = runtime->multiprocessors();
     auto backend = std::make_unique<cuda::CudaBackend>(std::move(runtime), options.precision);
     std::string wrong = cuda::self_test(*backend);
+    if (wrong.empty()) wrong = cuda::self_test_of_types(*backend);
     if (wrong.empty()) wrong = cuda::tile_test(*backend, multiprocessors);
     if (!wrong.empty()) {
         throw Error(ErrorKind::device,

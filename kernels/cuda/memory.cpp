@@ -15,6 +15,9 @@ CudaBuffers cuda_buffers(const CudaStep& step) {
     CudaBuffers buffers;
     buffers.device = kFloat * (std::max(step.rows, logits) * step.dim + step.rows * step.products +
                                logits * step.vocab + 2 * step.logits);
+    // For tensor cores, in their 16 bits and a scale a row; which GPUs have them is not asked.
+    if (step.precision == Precision::fast)
+        buffers.device += step.rows * (2 * cuda::rounded_pitch(step.inner) + kFloat);
     const std::int64_t splits = cuda::key_splits(step.positions);
     if (step.precision == Precision::fast && splits > 1)
         buffers.device += kFloat * cuda::split_floats(splits, 1, step.heads, step.head_dim);

@@ -12,4 +12,7 @@ namespace tinyllm::TINYLLM_CUDA_SPACE {
 /// what differs: "qkv gives other results". Takes the backend's mutex.
 std::string self_test(Backend& backend);
 
+/// The same of products with each type that has kernels.
+std::string self_test_of_types(Backend& backend);
+
 }  // namespace tinyllm::TINYLLM_CUDA_SPACE

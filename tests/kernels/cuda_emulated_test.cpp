@@ -334,16 +334,6 @@ TEST(CudaBackend, SelfTestNamesWhatDiffers) {
     };
     Wrong wrong(make_cuda_emulated_backend(Precision::fast));
     EXPECT_EQ(cuda_emulated::self_test(wrong), "attention gives other results");
-    class OneType final : public ForwardingBackend {
-      public:
-        using ForwardingBackend::ForwardingBackend;
-        void linear(const LinearArgs& args) override {
-            inner().linear(args);
-            if (args.w->strips[0].type == DType::q6_k && args.phase == Phase::decode) args.out[3] += 1;
-        }
-    };
-    OneType one_type(make_cuda_emulated_backend(Precision::fast));
-    EXPECT_EQ(cuda_emulated::self_test(one_type), "a product gives other results");
 }
 
 TEST(CudaBackend, TileTestFindsTilesThatDiffer) {
@@ -359,6 +349,21 @@ TEST(CudaBackend, TileTestFindsTilesThatDiffer) {
     };
     Wrong wrong(make_cuda_emulated_backend(Precision::fast));
     EXPECT_EQ(cuda_emulated::tile_test(wrong, 2), "a product of 128 rows gives other results");
+}
+
+TEST(CudaBackend, SelfTestNamesTheTypeThatDiffers) {
+    for (const Precision precision : {Precision::fast, Precision::exact})
+        EXPECT_EQ(cuda_emulated::self_test_of_types(*make_cuda_emulated_backend(precision)), "");
+    class OneType final : public ForwardingBackend {
+      public:
+        using ForwardingBackend::ForwardingBackend;
+        void linear(const LinearArgs& args) override {
+            inner().linear(args);
+            if (args.w->strips[0].type == DType::q6_k && args.phase == Phase::decode) args.out[3] += 5;
+        }
+    };
+    OneType wrong(make_cuda_emulated_backend(Precision::fast));
+    EXPECT_EQ(cuda_emulated::self_test_of_types(wrong), "a product with q6_k gives other results");
 }
 
 }  // namespace

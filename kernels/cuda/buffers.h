@@ -29,12 +29,25 @@ inline std::int64_t split_floats(std::int64_t splits, std::int64_t n, std::int64
     return splits * n * heads * (head_dim + 2);
 }
 
-/// Small arrays of the host's that the device keeps.
+/// Small arrays of the host's that the device keeps for ops outside of steps.
 constexpr int kTables = 32;
 
 /// Memory of one: a size that neighbouring steps share.
 inline std::int64_t table_bytes(std::int64_t bytes) {
     return (bytes + 4095) / 4096 * 4096;
+}
+
+/// What the host gives to the kernels of a step of generation, all layers together: in pieces of this size.
+constexpr std::size_t kStepTables = std::size_t{64} << 10;
+
+/// Slices of a row of n values, of which the k largest are taken first.
+inline std::int64_t top_slices(std::int64_t n) {
+    return (n + kTopSlice - 1) / kTopSlice;
+}
+/// The slices' k largest of `vocab` logits, and what is left of those: 8 bytes each.
+inline std::int64_t top_candidates(std::int64_t vocab, std::int64_t k) {
+    const std::int64_t n = top_slices(vocab) * k;
+    return n + top_slices(n) * k;
 }
 
 /// Pinned memory that is sent from, in two halves.

@@ -372,13 +372,11 @@ bool CudaBackend::top(const TopArgs& args) {
                          static_cast<int>(tokens.size()), args.penalty});
     }
 
-    const auto slices_of = [](std::int64_t n) { return (n + kTopSlice - 1) / kTopSlice; };
-    const std::int64_t slices = slices_of(vocab);
+    const std::int64_t slices = top_slices(vocab);
     const double steepness = args.total ? static_cast<double>(1 / args.temperature) : 1;
     auto* result = top_.take<std::uint64_t>(k + 1);  // the candidates, then the total
     // Each round reads what the one before wrote.
-    std::uint64_t* rooms[] = {candidates_.take<std::uint64_t>(slices * k + slices_of(slices * k) * k),
-                              nullptr};
+    std::uint64_t* rooms[] = {candidates_.take<std::uint64_t>(top_candidates(vocab, k)), nullptr};
     rooms[1] = rooms[0] + slices * k;
     TopParams p;
     p.n = vocab;
@@ -387,11 +385,11 @@ bool CudaBackend::top(const TopArgs& args) {
     p.steepness = static_cast<float>(steepness);
     p.sums = args.total ? slices_.take<double>(2 * slices) : nullptr;
     for (int round = 0;; ++round) {
-        const bool last = slices_of(p.n) == 1;
+        const bool last = top_slices(p.n) == 1;
         p.best = last ? result : rooms[round % 2];
         launch_top(queue_.stream(), p);
         if (last) break;
-        p.n = slices_of(p.n) * k;
+        p.n = top_slices(p.n) * k;
         p.logits = nullptr;
         p.sums = nullptr;
         p.candidates = p.best;

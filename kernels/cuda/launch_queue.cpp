@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/cuda/buffers.h"
+
 namespace tinyllm::TINYLLM_CUDA_SPACE {
 namespace {
 
-constexpr std::size_t kAlone = 32;  // tables of ops outside of steps
 constexpr std::size_t kKnown = 16;  // steps: batches of several sizes, sessions in turn
-constexpr std::size_t kChunk = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -89,7 +89,7 @@ const std::byte* LaunchQueue::put_packed(TableKind kind, std::span<const std::by
     std::size_t at = 0;
     while (at < chunks_.size() && chunks_[at].host.size() - chunks_[at].used < room) ++at;
     if (at == chunks_.size()) {
-        const std::size_t size = std::max(room, kChunk);
+        const std::size_t size = std::max(room, kStepTables);
         chunks_.push_back({runtime_->allocate(size), std::vector<std::byte>(size), 0});
     }
     Chunk& chunk = chunks_[at];
@@ -108,7 +108,7 @@ const std::byte* LaunchQueue::put_alone(TableKind kind, std::span<const std::byt
         alone_.splice(alone_.begin(), alone_, known);
         return alone_.front().device.get();
     }
-    if (alone_.size() < kAlone) {
+    if (alone_.size() < kTables) {
         alone_.push_front({kind, {}, nullptr, 0});
     } else {
         alone_.splice(alone_.begin(), alone_, std::prev(alone_.end()));
@@ -117,7 +117,7 @@ const std::byte* LaunchQueue::put_alone(TableKind kind, std::span<const std::byt
     table.kind = kind;
     table.contents.clear();  // for as long as they are not there
     if (!table.device || table.room < bytes.size()) {
-        const std::size_t room = (bytes.size() + 4095) / 4096 * 4096;  // that neighbouring steps share
+        const auto room = static_cast<std::size_t>(table_bytes(std::ssize(bytes)));
         table.device = nullptr;
         table.device = runtime_->allocate(room);
         table.room = room;

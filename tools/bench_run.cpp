@@ -36,7 +36,8 @@ std::int64_t BenchTest::tokens() const {
     return n_prompt + n_gen + n_answers * n_answer;
 }
 
-BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) {
+BenchSamples run_test(Session& session, const BenchTest& test, int repetitions,
+                      const std::function<void()>& warm) {
     const std::int64_t n = test.tokens();
     const std::int64_t needed = test.n_depth + (test.n_answers > 0 ? test.n_prompt + test.n_answer : n) +
                                 (session.model().info().encoder_decoder && test.n_gen > 0 ? 1 : 0);
@@ -67,7 +68,10 @@ BenchSamples run_test(Session& session, const BenchTest& test, int repetitions) 
     BenchSamples samples;
     for (int i = -1; i < repetitions; ++i) {  // the first one warms up and is not counted
         session.truncate(start);
-        if (i == 0) session.model().clear_profile();
+        if (i == 0) {
+            session.model().clear_profile();
+            warm();
+        }
         const Clock::time_point begin = Clock::now();
         std::vector<double> token_ms;
         if (test.n_answers > 0) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,8 +32,10 @@ struct BenchSamples {
 };
 
 /// Random but repeatable tokens; logits of the last token are computed in every timed call, as a user would
-/// need them. One untimed run comes first. Throws Error(usage) if the test does not fit the context.
-BenchSamples run_test(Session& session, const BenchTest& test, int repetitions);
+/// need them. One untimed run comes first; `warm` is called behind it. Throws Error(usage) if the test does
+/// not fit the context.
+BenchSamples run_test(
+    Session& session, const BenchTest& test, int repetitions, const std::function<void()>& warm = [] {});
 
 double mean(const std::vector<double>& values);
 /// Of a sample (n - 1); 0 for fewer than two.

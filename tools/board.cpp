@@ -7,41 +7,22 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
+
+#include "tools/sysfs.h"
 
 namespace tinyllm {
 namespace fs = std::filesystem;
 namespace {
 
-std::string root() {
-    const char* path = std::getenv("TINYLLM_SYSFS_ROOT");
-    return path != nullptr ? path : "";
-}
-
-/// The first line, without what the kernel pads it with; empty if it cannot be read.
-std::string read_line(const std::string& path) {
-    std::ifstream file(root() + path, std::ios::binary);
-    std::string line;
-    std::getline(file, line);
-    while (!line.empty() && (line.back() == '\0' || line.back() == ' ' || line.back() == '\r'))
-        line.pop_back();
-    return line;
-}
-
-std::optional<std::int64_t> read_number(const std::string& path) {
-    const std::string line = read_line(path);
-    char* end = nullptr;
-    const long long value = std::strtoll(line.c_str(), &end, 10);
-    if (end == line.c_str() || *end != '\0') return {};
-    return value;
-}
+// Of /proc/cpuinfo there is a block per core: the first ones say what is asked here.
+constexpr std::size_t kMostBytes = 1 << 16;
 
 /// "name : value" or "name=value" lines; the first of a name counts.
 std::map<std::string, std::string> read_fields(const std::string& path, char separator) {
     std::map<std::string, std::string> fields;
-    std::ifstream file(root() + path, std::ios::binary);
+    std::istringstream file(read_sysfs(path, kMostBytes).value_or(""));
     const auto trim = [](std::string text) {
         const std::size_t begin = text.find_first_not_of(" \t\"");
         const std::size_t end = text.find_last_not_of(" \t\"");
@@ -84,16 +65,16 @@ std::vector<CoreCluster> read_clusters(int& cores) {
     std::map<std::pair<std::int64_t, std::int64_t>, CoreCluster> found;
     cores = 0;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(root() + "/sys/devices/system/cpu", error)) {
+    for (const auto& entry : fs::directory_iterator(sysfs_root() + "/sys/devices/system/cpu", error)) {
         const std::string name = entry.path().filename().string();
         if (name.size() < 4 || name.compare(0, 3, "cpu") != 0 ||
             name.find_first_not_of("0123456789", 3) != std::string::npos) {
             continue;
         }
         const std::string path = "/sys/devices/system/cpu/" + name;
-        if (read_number(path + "/online").value_or(1) == 0) continue;
-        const auto capacity = read_number(path + "/cpu_capacity");
-        const auto khz = read_number(path + "/cpufreq/cpuinfo_max_freq");
+        if (read_sysfs_number(path + "/online").value_or(1) == 0) continue;
+        const auto capacity = read_sysfs_number(path + "/cpu_capacity");
+        const auto khz = read_sysfs_number(path + "/cpufreq/cpuinfo_max_freq");
         CoreCluster& cluster = found[{capacity.value_or(0), khz.value_or(0)}];
         cluster.cores.push_back(std::atoi(name.c_str() + 3));
         if (capacity) cluster.capacity = static_cast<int>(*capacity);
@@ -117,11 +98,11 @@ std::vector<CoreCluster> read_clusters(int& cores) {
     return clusters;
 }
 
-/// The control groups above this process, as folders below /sys/fs/cgroup, innermost first; of version 1 and
-/// 2 alike.
+}  // namespace
+
 std::vector<std::string> memory_groups() {
     std::vector<std::string> groups;
-    std::ifstream file(root() + "/proc/self/cgroup");
+    std::istringstream file(read_sysfs("/proc/self/cgroup", kMostBytes).value_or(""));
     for (std::string line; std::getline(file, line);) {
         const std::size_t name = line.find(':'), path = line.find(':', name + 1);
         if (name == std::string::npos || path == std::string::npos) continue;
@@ -137,9 +118,11 @@ std::vector<std::string> memory_groups() {
     return groups;
 }
 
+namespace {
+
 std::optional<std::int64_t> memory_limit(const std::string& group) {
-    const auto limit = read_number(group + "/memory.max");
-    return limit ? limit : read_number(group + "/memory.limit_in_bytes");
+    const auto limit = read_sysfs_number(group + "/memory.max");
+    return limit ? limit : read_sysfs_number(group + "/memory.limit_in_bytes");
 }
 
 /// The tightest memory limit of the control groups above this process.
@@ -168,10 +151,10 @@ std::int64_t droppable(const std::string& group) {
 
 Board read_board() {
     Board board;
-    board.name = read_line("/proc/device-tree/model");
+    board.name = read_sysfs_line("/proc/device-tree/model");
     if (board.name.empty()) {
-        const std::string vendor = read_line("/sys/class/dmi/id/sys_vendor");
-        const std::string product = read_line("/sys/class/dmi/id/product_name");
+        const std::string vendor = read_sysfs_line("/sys/class/dmi/id/sys_vendor");
+        const std::string product = read_sysfs_line("/sys/class/dmi/id/product_name");
         board.name = vendor + (vendor.empty() || product.empty() ? "" : " ") + product;
     }
     const auto cpuinfo = read_fields("/proc/cpuinfo", ':');
@@ -198,8 +181,8 @@ std::optional<std::int64_t> available_memory() {
     std::optional<std::int64_t> available = kilobytes(read_fields("/proc/meminfo", ':'), "MemAvailable");
     for (const std::string& group : memory_groups()) {
         const auto limit = memory_limit(group);
-        auto used = read_number(group + "/memory.current");
-        if (!used) used = read_number(group + "/memory.usage_in_bytes");
+        auto used = read_sysfs_number(group + "/memory.current");
+        if (!used) used = read_sysfs_number(group + "/memory.usage_in_bytes");
         if (!limit || !used) continue;
         const std::int64_t left =
             std::max<std::int64_t>(*limit - std::max<std::int64_t>(*used - droppable(group), 0), 0);

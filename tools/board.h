@@ -29,6 +29,10 @@ struct Board {
 
 Board read_board();
 
+/// The control groups above this process that keep account of memory, as folders below /sys/fs/cgroup,
+/// innermost first; of version 1 and 2 alike.
+std::vector<std::string> memory_groups();
+
 /// Memory that this process may still take, bytes: MemAvailable, and what the control groups above it have
 /// left, page cache counted as free; the least of them.
 std::optional<std::int64_t> available_memory();

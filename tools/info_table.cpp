@@ -12,10 +12,13 @@ bool ends_with(const std::string& text, const std::string& tail) {
 }
 
 std::string leaf(const std::string& key, const Json& value) {
+    if (value.is_null() && key.rfind("sensors.", 0) == 0) return "not measured";
     if (value.is_null()) return ends_with(key, "quota_cpus") ? "none" : "not known";
     if (value.is_string()) return value.get<std::string>();
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-    if (value.is_number_integer() && ends_with(key, "_bytes")) return show_bytes(value.get<std::int64_t>());
+    if (value.is_number_integer() &&
+        (ends_with(key, "_bytes") || key.find("memory_bytes.") != std::string::npos))
+        return show_bytes(value.get<std::int64_t>());
     if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
     return dump_json(value);
 }

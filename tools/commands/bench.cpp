@@ -17,6 +17,8 @@
 #include "tools/memory_check.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
+#include "tools/monitor/cooldown.h"
+#include "tools/monitor/usage.h"
 #include "tools/output.h"
 
 namespace tinyllm {
@@ -32,6 +34,7 @@ struct BenchOptions {
     std::vector<std::string> k_types, v_types;
     int repetitions = 5;
     bool question = false;
+    monitor::MonitorFlags monitor;
     OutputOptions output;
 };
 
@@ -91,8 +94,19 @@ struct Setting {
     const std::optional<Limits>& limits;
 };
 
+/// What the sensors said over all repetitions; `tokens` that they ran.
+void add_usage(Json& row, const Json& usage, double tokens) {
+    for (const char* key : {"energy_J", "energy_net_J", "energy_of"}) row[key] = usage.at(key);
+    const auto joules = monitor::measured(usage, "energy_J"), net = monitor::measured(usage, "energy_net_J");
+    row["joules_per_token"] = joules ? Json(*joules / tokens) : Json();
+    row["joules_per_token_net"] = net ? Json(*net / tokens) : Json();
+    for (const char* key : {"power_W", "idle_W", "temp_C", "throttled", "clocks", "power_mode"})
+        row[key] = usage.at(key);
+    row["device_peak_bytes"] = usage.at("memory").at("device_peak");
+}
+
 Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples& samples,
-              const MemoryUse& memory) {
+              const MemoryUse& memory, const Json& usage) {
     const ModelInfo& model = setting.model.info();
     const auto n = static_cast<double>(test.tokens());
     std::vector<double> per_second;
@@ -144,6 +158,7 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
         row["gb_per_s"] = moved / 1e9;
         row["bandwidth_share"] = moved / setting.bandwidth;
     }
+    add_usage(row, usage, static_cast<double>(samples.ns.size()) * n);
     if (setting.limits) row["profile"] = profile_json(test, samples, *setting.limits);
     return row;
 }
@@ -161,6 +176,16 @@ Table shown(const std::vector<Json>& rows, Format format) {
         {"n_threads", "threads"},  {"cache", "k/v"},        {"test", "test"},     {"ts", "t/s"},
         {"p50_ms", "p50 ms", 3},   {"p95_ms", "p95 ms", 3}, {"gb_per_s", "GB/s"}, {"share", "of read"},
         {"load_ms", "load ms", 0}, {"rss", "peak RSS"}};
+    const std::vector<Column> sensed = {
+        {"joules_per_token", "J/token", 4}, {"power_W", "W", 1}, {"temp_C", "max °C", 1}};
+    for (const Column& column : sensed) {
+        if (std::none_of(rows.begin(), rows.end(),
+                         [&](const Json& row) { return row.at(column.key).is_number(); }))
+            continue;
+        table.columns.push_back(column);
+        for (Json& row : table.rows)
+            if (row[column.key].is_null()) row[column.key] = "not measured";
+    }
     for (Json& row : table.rows) {
         row["size"] = show_bytes(row["model_size"].get<std::int64_t>());
         row["params"] = show_count(row["model_n_params"].get<std::int64_t>());
@@ -205,6 +230,10 @@ int bench(BenchOptions& options) {
     ModelOptions meant = options.model.load;
     meant.device = meant_device(meant.device, probe_gpus());
     const std::int64_t weight_bytes = decode_bytes(facts, meant);
+    monitor::check_temperature_guards(options.monitor);
+    monitor::Sampler sampler(options.monitor.interval);
+    const auto idle_watts = sampler.idle_watts(options.monitor.idle);
+    Json usage;
     std::vector<Json> rows;
     for (int threads : options.threads) {
         options.model.load.threads = threads;
@@ -223,13 +252,20 @@ int bench(BenchOptions& options) {
                 for (const BenchTest& test : tests) {
                     detail("{}, {} threads: {}", model->info().path, model->info().threads, test.name());
                     // First the run: what memory it took is known behind it.
-                    const BenchSamples samples = run_test(session, test, options.repetitions);
-                    rows.push_back(row_json(setting, test, samples, session.memory()));
+                    if (options.monitor.cooldown > 0)
+                        monitor::wait_until_cool(sampler, options.monitor.cooldown, options.monitor.patience,
+                                                 test.name());
+                    const BenchSamples samples =
+                        run_test(session, test, options.repetitions, [&] { sampler.begin(); });
+                    usage = monitor::usage_json(sampler.end(), idle_watts, sampler.facts());
+                    rows.push_back(row_json(setting, test, samples, session.memory(), usage));
                 }
             }
         }
     }
     deliver(options.output, render_rows(rows, options));
+    const std::string lacking = monitor::not_measured(usage, sampler.notes());
+    if (!lacking.empty() && !options.output.json()) note("tinyllm: not measured: {}", lacking);
     return 0;
 }
 
@@ -271,6 +307,8 @@ std::function<int()> add_bench(CLI::App& app) {
     app.add_flag("--profile", options->model.load.profile,
                  "Time, bytes and multiply-adds of each stage beside the machine's measured limits");
     add_loading_flags(app, options->model.load.packed_cache, options->model.no_memory_check);
+    monitor::add_monitor_flags(app, options->monitor);
+    monitor::add_cooldown_flags(app, options->monitor);
     add_output_options(app, options->output);
     return [options, prompts, gens] {
         if (options->question && prompts->count() == 0 && gens->count() == 0) {

@@ -45,6 +45,7 @@ std::function<int()> add_eval(CLI::App& app) {
         ->capture_default_str();
     add_cache_flags(app, options->session);
     add_loading_flags(app, options->packed_cache, options->no_memory_check);
+    monitor::add_monitor_flags(app, options->monitor);
     return [options] {
         check_cache_flags(options->session, options->exact);
         return eval::run_eval(*options);

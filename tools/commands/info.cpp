@@ -1,4 +1,7 @@
 // tinyllm info: what this machine is, or what a model holds and needs; no weight is loaded for it.
+#include <chrono>
+#include <thread>
+
 #include "engine/fail.h"
 #include "tinyllm/gpu.h"
 #include "tinyllm/inspect.h"
@@ -11,6 +14,7 @@
 #include "tools/memory_check.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
+#include "tools/monitor/sensor.h"
 #include "tools/output.h"
 
 namespace tinyllm {
@@ -79,6 +83,19 @@ Json placement_json(const Placement& placement) {
             {"why", placement.why}};
 }
 
+/// What can be measured here, as it stands now; what cannot, and why.
+void add_sensors(Json& document) {
+    monitor::Sensors sensors;
+    std::vector<std::optional<double>> values;
+    sensors.read(monitor::clock_seconds(), values);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // a load is told between two readings
+    sensors.read(monitor::clock_seconds(), values);
+    document["sensors"] = monitor::readings_json(sensors.channels(), values);
+    document["sensors_refused"] = sensors.notes();
+    document["power_mode"] = sensors.facts().value("power_mode", Json());
+    document["governor"] = sensors.facts().value("governor", Json());
+}
+
 Json board_json(bool bandwidth) {
     const Board board = read_board();
     const SystemInfo system = system_info();
@@ -106,6 +123,7 @@ Json board_json(bool bandwidth) {
                      {"cgroup_limit_bytes", optional_json(board.cgroup_limit_bytes)},
                      {"kernels", kernels_json(system)},
                      {"gpu", gpu_json()}};
+    add_sensors(document);
     if (bandwidth) {
         Json readings = Json::array();
         for (const int threads : {1, system.placement.threads}) {

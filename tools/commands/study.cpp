@@ -8,6 +8,7 @@
 #include "tools/command.h"
 #include "tools/log.h"
 #include "tools/model_flags.h"
+#include "tools/monitor/cooldown.h"
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/study/compare.h"
@@ -75,6 +76,7 @@ int run_study(const study::StudyOptions& options) {
     place_threads(options.cores, options.threads);  // told now, not by every cell
     const study::Plan plan = study::make_plan(options);
     if (options.plan) return print_plan(plan);
+    monitor::check_temperature_guards(options.monitor);
     const study::ResultsLock lock(options.output);
     write_file((std::filesystem::path(options.output) / "study.json").string(),
                dump_json_pretty(study::plan_json(plan, options)) + "\n");
@@ -124,6 +126,9 @@ std::function<int()> add_study(CLI::App& app) {
     app.add_option("--device", options->device, "cpu, cuda, auto, or ref (the scalar specification)")
         ->capture_default_str();
     add_packed_cache_flag(app, options->packed_cache);
+    monitor::add_monitor_flags(app, options->monitor);
+    monitor::add_cooldown_flags(app, options->monitor);
+    monitor::add_max_temp_flag(app, options->monitor);
     app.add_option("-o,--output", options->output, "results folder")->capture_default_str();
     auto folder = std::make_shared<std::string>();
     CLI::App* again = app.add_subcommand("report", "Write the report again from the journals");

@@ -18,6 +18,7 @@
 #include "tools/log.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
+#include "tools/monitor/usage.h"
 
 namespace tinyllm::eval {
 namespace {
@@ -94,9 +95,10 @@ struct TaskWork {
     Questions questions;
     std::vector<Prepared> prepared;
     std::vector<Answer> answers;
+    monitor::Window measured;  // while it was answered
 };
 
-void answer_all(const Asker& asker, TaskWork& work, std::size_t batch) {
+void answer_all(const Asker& asker, TaskWork& work, std::size_t batch, monitor::Sampler& sampler) {
     const std::vector<Example>& examples = work.questions.examples;
     for (std::size_t i = 0; i < examples.size(); ++i)
         work.prepared.push_back(
@@ -109,6 +111,7 @@ void answer_all(const Asker& asker, TaskWork& work, std::size_t batch) {
         asker.answer(std::span(&first, 1), std::span(&example, 1));
     }
     Progress progress(std::string(work.task->name), examples.size());
+    sampler.begin();
     for (std::size_t start = 0; start < order.size(); start += batch) {
         std::vector<const Prepared*> some;
         std::vector<const Example*> theirs;
@@ -121,6 +124,40 @@ void answer_all(const Asker& asker, TaskWork& work, std::size_t batch) {
             work.answers[order[start + i]] = std::move(answers[i]);
         progress.done(start + some.size());
     }
+    work.measured = sampler.end();
+}
+
+std::size_t correct_of(const std::vector<Answer>& answers) {
+    return static_cast<std::size_t>(std::count_if(answers.begin(), answers.end(), [](const Answer& answer) {
+        return answer.prediction == answer.gold;
+    }));
+}
+
+/// What the sensors said over all tasks, and what of it belongs to each.
+void add_usage(Json& results, const std::vector<TaskWork>& work, const std::optional<double>& idle_watts,
+               const Json& facts) {
+    monitor::Window all;
+    std::size_t questions = 0, correct = 0;
+    for (const TaskWork& one : work) {
+        const std::size_t right = correct_of(one.answers);
+        Json usage = monitor::usage_json(one.measured, idle_watts, facts);
+        monitor::add_joules_per_question(usage, one.answers.size(), static_cast<double>(right));
+        Json& task = results["tinyllm"]["tasks"][std::string(one.task->name)];
+        for (const char* key : {"energy_J", "energy_net_J", "joules_per_question", "joules_per_question_net",
+                                "joules_per_correct", "power_W", "temp_C", "throttled"})
+            task[key] = usage.at(key);
+        all.add(one.measured);
+        questions += one.answers.size();
+        correct += right;
+    }
+    Json usage = monitor::usage_json(all, idle_watts, facts);
+    monitor::add_joules_per_question(usage, questions, static_cast<double>(correct));
+    Json& top = results["tinyllm"];
+    for (const char* key : {"energy_J", "energy_net_J", "joules_per_question", "joules_per_question_net",
+                            "joules_per_correct", "power_W", "temp_C", "throttled", "clocks", "power_mode"})
+        top[key] = usage.at(key);
+    top["memory"].update(usage.at("memory"));
+    top["monitor"] = std::move(usage);
 }
 
 Json tinyllm_json(const RunOptions& options, const std::string& path, const Model& model,
@@ -198,7 +235,7 @@ int run_eval(const RunOptions& options) {
     std::vector<TaskWork> work;
     for (const Task* task : choose_tasks(options.tasks, index, protocol)) {
         work.push_back(
-            {task, load_questions(*task, protocol, index.find(*task, protocol), options.limit), {}, {}});
+            {task, load_questions(*task, protocol, index.find(*task, protocol), options.limit), {}, {}, {}});
         for (const std::string& note : work.back().questions.notes)
             tinyllm::note("tinyllm: {}: {}", task->name, note);
     }
@@ -225,11 +262,13 @@ int run_eval(const RunOptions& options) {
         if (!model_options.type) fail(ErrorKind::usage, "--type: no type \"{}\"", options.type);
     }
     const std::string path = resolve_model(options.model);
+    monitor::Sampler sampler(options.monitor.interval);
+    const auto idle_watts = sampler.idle_watts(options.monitor.idle);
     const auto model = load_model({path, model_options, options.session, options.no_memory_check});
     const Asker asker(make_scorer(model, options.session), protocol);
     std::vector<TaskRun> runs;
     for (TaskWork& one : work) {
-        answer_all(asker, one, static_cast<std::size_t>(options.batch));
+        answer_all(asker, one, static_cast<std::size_t>(options.batch), sampler);
         runs.push_back({one.task, protocol, &one.questions.examples, one.answers, one.questions.rows,
                         one.questions.file.rows.string(), options.batch == 1});
         const std::size_t cut = figures_of(one.answers).cut;
@@ -251,11 +290,14 @@ int run_eval(const RunOptions& options) {
                          {"limit", options.limit > 0 ? Json(options.limit) : Json()},
                          {"exact", options.exact}};
     results["tinyllm"].update(tinyllm_json(options, path, *model, runs));
+    add_usage(results, work, idle_watts, sampler.facts());
     if (!options.output.path.empty()) write_output(options, results, runs, work);
     if (options.output.format == Format::json) {
         print(dump_json_pretty(results) + "\n");
     } else {
         print(render(results_table(results, runs), options.output.format));
+        const std::string lacking = monitor::not_measured(results["tinyllm"]["monitor"], sampler.notes());
+        if (!lacking.empty()) note("tinyllm: not measured: {}", lacking);
     }
 
     int code = 0;

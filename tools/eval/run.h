@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tinyllm/session.h"
+#include "tools/monitor/flags.h"
 #include "tools/output.h"
 
 namespace tinyllm::eval {
@@ -20,6 +21,7 @@ struct RunOptions {
     SessionOptions session;  ///< types of the cache
     std::string packed_cache;
     bool no_memory_check = false;
+    monitor::MonitorFlags monitor;
 };
 
 /// Prints the result to stdout, progress and warnings to stderr. Returns the exit code: 0, or 8 below a

@@ -8,6 +8,7 @@
 
 #include "tools/eval/find_data.h"
 #include "tools/eval/model_files.h"
+#include "tools/monitor/flags.h"
 
 namespace tinyllm::study {
 
@@ -20,6 +21,7 @@ struct StudyOptions {
     int threads = 0;
     std::string cores, device = "auto", output = "results", packed_cache;
     bool exact = false, fresh = false, plan = false;
+    monitor::MonitorFlags monitor;
 };
 
 struct StudyModel {

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tools/eval/table.h"
+#include "tools/monitor/usage.h"
 #include "tools/study/published.h"
 #include "tools/study/units.h"
 #include "tools/study/words.h"
@@ -25,6 +27,19 @@ std::string shown_accuracy(const CellFigures& cell) {
 template <typename T>
 Json cell_or_null(const std::optional<T>& value) {
     return value ? Json(*value) : Json();
+}
+
+// Columns for what at least one row measured; the others say that they did not. (What no row measured, a
+// sentence says: words_about_run().)
+void add_measured_columns(tinyllm::Table& table, const std::vector<tinyllm::Column>& columns) {
+    for (const tinyllm::Column& column : columns) {
+        if (std::all_of(table.rows.begin(), table.rows.end(),
+                        [&](const Json& row) { return row.at(column.key).is_null(); }))
+            continue;
+        table.columns.push_back(column);
+        for (Json& row : table.rows)
+            if (row[column.key].is_null()) row[column.key] = "not measured";
+    }
 }
 
 // Reasons for missing cells, each once.
@@ -109,19 +124,65 @@ tinyllm::Table cost_table(const Summary& summary, eval::Protocol protocol) {
         row["peak_mib"] = e->peak_bytes ? Json(megabytes(*e->peak_bytes)) : Json();
         row["model_mib"] = e->weight_bytes ? Json(megabytes(*e->weight_bytes)) : Json();
         row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
+        row["joules"] = cell_or_null(e->joules_per_question);
+        row["joules_net"] = cell_or_null(e->joules_per_question_net);
+        row["joules_correct"] = cell_or_null(e->joules_per_correct);
+        row["power_W"] = cell_or_null(e->power_W);
+        row["temp_C"] = cell_or_null(e->temp_C);
+        row["throttled"] = e->throttled ? Json(*e->throttled ? "yes" : "no") : Json();
         table.rows.push_back(std::move(row));
     }
+    add_measured_columns(table, {{"joules", "J/question", 3},
+                                 {"joules_net", "above idle", 3},
+                                 {"joules_correct", "J/correct", 3},
+                                 {"power_W", "W", 1},
+                                 {"temp_C", "max °C", 1},
+                                 {"throttled", "throttled"}});
     return table;
 }
 
 tinyllm::Table cells_table(const Summary& summary) {
     tinyllm::Table table;
-    for (const char* key : {"protocol",        "model",      "type",      "task",           "status",
-                            "reason",          "n",          "acc",       "acc_stderr",     "acc_norm",
-                            "acc_norm_stderr", "chance",     "constant",  "predicted",      "mean_ms",
-                            "p50_ms",          "p90_ms",     "p95_ms",    "p99_ms",         "max_ms",
-                            "questions_per_s", "tokens",     "truncated", "peak_rss_bytes", "weight_bytes",
-                            "parameters",      "ratio_fp32", "load_ms",   "threads",        "backend"})
+    for (const char* key : {"protocol",
+                            "model",
+                            "type",
+                            "task",
+                            "status",
+                            "reason",
+                            "n",
+                            "acc",
+                            "acc_stderr",
+                            "acc_norm",
+                            "acc_norm_stderr",
+                            "chance",
+                            "constant",
+                            "predicted",
+                            "mean_ms",
+                            "p50_ms",
+                            "p90_ms",
+                            "p95_ms",
+                            "p99_ms",
+                            "max_ms",
+                            "questions_per_s",
+                            "tokens",
+                            "truncated",
+                            "peak_rss_bytes",
+                            "weight_bytes",
+                            "parameters",
+                            "ratio_fp32",
+                            "load_ms",
+                            "threads",
+                            "backend",
+                            "energy_J",
+                            "energy_net_J",
+                            "energy_of",
+                            "joules_per_question",
+                            "joules_per_correct",
+                            "power_W",
+                            "idle_W",
+                            "temp_C",
+                            "throttled",
+                            "power_mode"})
         table.columns.push_back({key, key, 6});
     for (const CellFigures& cell : summary.cells) {
         Json row = {{"protocol", std::string(eval::protocol_name(cell.protocol))},
@@ -155,6 +216,11 @@ tinyllm::Table cells_table(const Summary& summary) {
             row["tokens"] = f.tokens;
             row["truncated"] = f.cut;
             row["peak_rss_bytes"] = cell_or_null(cell.peak_bytes);
+            if (cell.usage.is_object())
+                for (const char* key :
+                     {"energy_J", "energy_net_J", "energy_of", "joules_per_question", "joules_per_correct",
+                      "power_W", "idle_W", "temp_C", "throttled", "power_mode"})
+                    row[key] = cell.usage.value(key, Json());
             if (const Entry* e = summary.find(cell.protocol, cell.model, cell.type))
                 row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
         }

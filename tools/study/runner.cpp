@@ -37,13 +37,14 @@ struct Watch {
     const Plan& plan;
     std::size_t cells_done = 0, cells_total = 0;
     std::optional<std::size_t> cell;  // at work
-    bool loading = false;
-    Clock::time_point cell_start = Clock::now();
+    bool loading = false, waiting = false;
+    Clock::time_point cell_start = Clock::now(), wait_start;
     std::string pending;
 
     void line(const std::string& text) {
         if (text == "load") {
             loading = true;
+            cell_start = Clock::now();
         } else if (text == "loaded") {
             loading = false;
         } else if (text.rfind("cell ", 0) == 0) {
@@ -52,6 +53,12 @@ struct Watch {
             show("");
         } else if (text.rfind("item ", 0) == 0) {
             show(text.substr(5));
+        } else if (text == "wait") {
+            waiting = true;
+            wait_start = Clock::now();
+        } else if (text == "go") {  // a pause is not the cell's time
+            waiting = false;
+            cell_start += Clock::now() - wait_start;
         } else if (text.rfind("end ", 0) == 0) {
             ++cells_done;
             cell.reset();
@@ -122,6 +129,7 @@ Ended watch_child(const Child& child, const StudyOptions& options, Watch& watch)
             ::kill(child.pid, SIGTERM);
         }
         if (options.timeout > 0 && ended == Ended::by_itself && (watch.cell || watch.loading) &&
+            !watch.waiting &&
             std::chrono::duration<double>(Clock::now() - watch.cell_start).count() > options.timeout) {
             ended = Ended::by_timeout;
             ::kill(child.pid, SIGKILL);
@@ -186,7 +194,7 @@ bool run_group(const Plan& plan, const StudyOptions& options, const Loader& load
     while (!cells.empty()) {
         const Child child = start_child({&plan, &options, cells}, loader);
         watch.cell.reset();
-        watch.loading = false;
+        watch.loading = watch.waiting = false;
         watch.cell_start = Clock::now();
         const Ended ended = watch_child(child, options, watch);
         int status = 0;

@@ -6,6 +6,7 @@
 #include "engine/fail.h"
 #include "tools/eval/results.h"
 #include "tools/eval/rows_file.h"
+#include "tools/monitor/usage.h"
 
 namespace tinyllm::study {
 namespace {
@@ -45,6 +46,7 @@ CellFigures read_cell(const fs::path& folder, const Json& planned) {
     cell.figures = eval::figures_of(cell.answers);
     if (state->end.contains("peak_rss_bytes") && state->end.at("peak_rss_bytes").is_number())
         cell.peak_bytes = state->end.at("peak_rss_bytes").get<std::int64_t>();
+    cell.usage = state->end.value("usage", Json());
     for (const Json& text : state->end.value("notes", Json::array()))
         cell.notes.push_back(text.get<std::string>());
     return cell;
@@ -61,6 +63,37 @@ void add_average(Entry& entry) {
     const auto n = static_cast<double>(entry.cells.size());
     entry.average = eval::Mean{sum / n, std::sqrt(squares) / n};
     entry.average_norm = norm / n;
+}
+
+/// The sum of a figure of the cells' usage; none if a cell lacks it.
+std::optional<double> summed(const Entry& entry, const char* key) {
+    std::optional<double> sum;
+    for (const CellFigures* cell : entry.cells) {
+        if (!cell->ok()) continue;
+        const auto value = monitor::measured(cell->usage, key);
+        if (!value) return {};
+        sum = sum.value_or(0) + *value;
+    }
+    return sum;
+}
+
+void add_usage_figures(Entry& entry) {
+    const auto over = [](const std::optional<double>& sum, const std::optional<double>& n) {
+        return sum && n && *n > 0 ? std::optional(*sum / *n) : std::nullopt;
+    };
+    const auto joules = summed(entry, "energy_J"), questions = summed(entry, "questions");
+    entry.joules_per_question = over(joules, questions);
+    entry.joules_per_question_net = over(summed(entry, "energy_net_J"), questions);
+    entry.joules_per_correct = over(joules, summed(entry, "correct"));
+    entry.power_W = over(joules, summed(entry, "seconds"));
+    for (const CellFigures* cell : entry.cells) {
+        if (!cell->ok() || !cell->usage.is_object()) continue;
+        if (const auto celsius = monitor::measured(cell->usage, "temp_C"))
+            entry.temp_C = std::max(entry.temp_C.value_or(*celsius), *celsius);
+        const Json throttled = cell->usage.value("throttled", Json());
+        if (throttled.is_boolean())
+            entry.throttled = entry.throttled.value_or(false) || throttled.get<bool>();
+    }
 }
 
 Entry make_entry(const Summary& summary, eval::Protocol protocol, const std::string& model,
@@ -84,6 +117,7 @@ Entry make_entry(const Summary& summary, eval::Protocol protocol, const std::str
         if (cell.peak_bytes) entry.peak_bytes = std::max(entry.peak_bytes.value_or(0), *cell.peak_bytes);
     }
     add_average(entry);
+    add_usage_figures(entry);
     if (!entry.ms.empty()) {
         entry.latency = eval::latency_of(entry.ms);
         if (entry.latency->mean > 0) entry.questions_per_s = 1000.0 / entry.latency->mean;
@@ -118,6 +152,7 @@ Json cell_json(const CellFigures& cell) {
     json["tokens"] = f.tokens;
     json["truncated"] = f.cut;
     json["peak_rss_bytes"] = or_null(cell.peak_bytes);
+    json["usage"] = cell.usage;
     json["load"] = cell.load;
     json["data"] = cell.data;
     json["notes"] = cell.notes;
@@ -196,6 +231,12 @@ Json Summary::json() const {
                                    {"parameters", or_null(e.parameters)},
                                    {"ratio_fp32", or_null(e.ratio_fp32())},
                                    {"load_ms", or_null(e.load_ms)},
+                                   {"joules_per_question", or_null(e.joules_per_question)},
+                                   {"joules_per_question_net", or_null(e.joules_per_question_net)},
+                                   {"joules_per_correct", or_null(e.joules_per_correct)},
+                                   {"power_W", or_null(e.power_W)},
+                                   {"temp_C", or_null(e.temp_C)},
+                                   {"throttled", or_null(e.throttled)},
                                    {"backend", e.backend}});
     return json;
 }

@@ -21,6 +21,7 @@ struct CellFigures {
     std::vector<eval::Answer> answers;  ///< only if ok
     std::optional<std::int64_t> peak_bytes;
     Json load, settings;
+    Json usage;  ///< what the sensors said (tools/monitor/usage.h); null if nobody asked them
     std::vector<std::string> notes;
 
     bool ok() const { return status == "ok"; }
@@ -38,6 +39,10 @@ struct Entry {
     std::optional<double> questions_per_s;
     std::optional<std::int64_t> peak_bytes, weight_bytes, parameters;
     std::optional<double> load_ms;
+    /// Over the questions of all cells; none unless it was measured in each that has figures.
+    std::optional<double> joules_per_question, joules_per_question_net, joules_per_correct, power_W;
+    std::optional<double> temp_C;  ///< the highest
+    std::optional<bool> throttled;
     std::string backend;
 
     std::string name() const { return model + " " + type; }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tools/eval/text.h"
+#include "tools/monitor/usage.h"
 #include "tools/study/units.h"
 
 namespace tinyllm::study {
@@ -142,6 +143,63 @@ std::string about_missing(const Summary& summary, eval::Protocol protocol) {
     return "Cells without a figure: " + list + ". An average is given only where every task has a figure.";
 }
 
+// What the sensors said over all cells, and what none of them said.
+std::string about_sensors(const Summary& summary) {
+    std::set<std::string> rails, modes;
+    std::size_t cells = 0, powered = 0, throttle_known = 0, throttled = 0;
+    std::optional<double> hottest, idle;
+    for (const CellFigures& cell : summary.cells) {
+        if (!cell.ok()) continue;
+        ++cells;
+        if (!cell.usage.is_object()) continue;
+        const auto text = [&](const char* key, std::set<std::string>& into) {
+            const Json value = cell.usage.value(key, Json());
+            if (value.is_string()) into.insert(value.get<std::string>());
+        };
+        text("energy_of", rails);
+        text("power_mode", modes);
+        powered += monitor::measured(cell.usage, "energy_J").has_value();
+        if (const auto watts = monitor::measured(cell.usage, "idle_W"))
+            idle = std::min(idle.value_or(*watts), *watts);
+        if (const auto celsius = monitor::measured(cell.usage, "temp_C"))
+            hottest = std::max(hottest.value_or(*celsius), *celsius);
+        const Json held = cell.usage.value("throttled", Json());
+        throttle_known += held.is_boolean();
+        throttled += held.is_boolean() && held.get<bool>();
+    }
+    if (cells == 0) return "";
+    const auto listed = [](const std::set<std::string>& names) {
+        std::string list;
+        for (const std::string& name : names) eval::list_item(list, name);
+        return list;
+    };
+    std::string text, lacking;
+    if (powered > 0) {
+        text += fmt::format("Energy is that of {}, measured in {} of {} cells{}. ", listed(rails), powered,
+                            cells, idle ? fmt::format("; idle {:.2f} W", *idle) : "");
+    } else {
+        eval::list_item(lacking, "energy");
+    }
+    if (hottest) {
+        text += fmt::format("The hottest sensor reached {:.1f} °C. ", *hottest);
+    } else {
+        eval::list_item(lacking, "temperature");
+    }
+    if (throttle_known > 0) {
+        text += throttled > 0 ? fmt::format(
+                                    "The board was throttled in {} of {} cells: their times are those "
+                                    "of a slowed-down board. ",
+                                    throttled, throttle_known)
+                              : "The board was not throttled. ";
+    } else {
+        eval::list_item(lacking, "throttling");
+    }
+    if (!modes.empty()) text += fmt::format("Power mode {}. ", listed(modes));
+    if (!lacking.empty()) text += "Not measured: " + lacking + ". ";
+    text.pop_back();
+    return text;
+}
+
 }  // namespace
 
 std::vector<std::string> words_about_run(const Summary& summary) {
@@ -171,6 +229,8 @@ std::vector<std::string> words_about_run(const Summary& summary) {
                     counted(summary.tasks.size(), "task"), counted(summary.protocols.size(), "protocol"),
                     protocols, ok, summary.cells.size(), answers, ms / 1000));
     words.push_back(fmt::format("Measured on {}{}{}.", where, on.empty() ? "" : "; ", on));
+    words.push_back(about_sensors(summary));
+    std::erase(words, "");
     return words;
 }
 

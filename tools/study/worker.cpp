@@ -11,6 +11,8 @@
 #include "tools/board.h"
 #include "tools/eval/machine.h"
 #include "tools/model_flags.h"
+#include "tools/monitor/cooldown.h"
+#include "tools/monitor/usage.h"
 
 namespace tinyllm::study {
 namespace {
@@ -43,8 +45,65 @@ void end_all(const WorkerJob& job, const std::string& status, const std::string&
     }
 }
 
+// What the sensors say while a process answers questions of one cell.
+class Meter {
+  public:
+    Meter(monitor::Sampler& sampler, const monitor::MonitorFlags& flags) : sampler_(sampler), flags_(flags) {}
+
+    void begin() {
+        if (!open_) sampler_.begin();
+        open_ = true;
+    }
+    void answered(const eval::Answer& answer) {
+        ++questions_;
+        correct_ += answer.prediction == answer.gold;
+    }
+    /// Waits where a sensor is at --max-temp; the pause is in no figure. Throws Error(check_failed).
+    void keep_cool(const std::string& cell, int events) {
+        constexpr double kLookEvery = 0.5, kCooler = 5;
+        const double now = monitor::clock_seconds();
+        if (flags_.max_temp <= 0 || now - looked_ < kLookEvery) return;
+        looked_ = now;
+        const auto hottest = sampler_.hottest();
+        if (!hottest || hottest->celsius < flags_.max_temp) return;
+        end();
+        tell(events, "wait");
+        if (!monitor::wait_until_cool(sampler_, flags_.max_temp - kCooler, flags_.patience, cell))
+            fail(ErrorKind::check_failed,
+                 "--max-temp {:.0f}: {} reached {:.1f} °C and stayed too hot for {:.0f} s; the same command "
+                 "goes on where it was",
+                 flags_.max_temp, hottest->sensor, hottest->celsius, flags_.patience);
+        tell(events, "go");
+    }
+    Json usage(const std::optional<double>& idle_watts) {
+        end();
+        Json usage = monitor::usage_json(measured_, idle_watts, sampler_.facts());
+        usage["questions"] = questions_;
+        usage["correct"] = correct_;
+        monitor::add_joules_per_question(usage, questions_, static_cast<double>(correct_));
+        return usage;
+    }
+
+  private:
+    void end() {
+        if (open_) measured_.add(sampler_.end());
+        open_ = false;
+    }
+    monitor::Sampler& sampler_;
+    const monitor::MonitorFlags& flags_;
+    monitor::Window measured_;
+    std::size_t questions_ = 0, correct_ = 0;
+    double looked_ = 0;
+    bool open_ = false;
+};
+
+struct Measuring {
+    monitor::Sampler& sampler;
+    std::optional<double> idle_watts;
+};
+
 void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker, const LoadedModel& model,
-              bool warm, int events) {
+              const Measuring& measuring, bool warm, int events) {
     const Cell& cell = job.plan->cells[index];
     Journal journal = open_journal(job, cell);
     const eval::Task& task = eval::find_task(cell.task);
@@ -54,6 +113,7 @@ void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker,
     journal.add_load(model.facts);
     std::size_t done = journal.state().answered;
     const std::size_t total = questions.examples.size();
+    Meter meter(measuring.sampler, job.options->monitor);
     for (std::size_t i = 0; i < total; ++i) {
         if (i < journal.state().answers.size() && journal.state().answers[i]) continue;
         const eval::Example* example = &questions.examples[i];
@@ -63,14 +123,19 @@ void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker,
         // timed.
         if (!warm) asker.answer(std::span(&one, 1), std::span(&example, 1));
         warm = true;
-        journal.add_answer(i, asker.answer(std::span(&one, 1), std::span(&example, 1)).front());
+        meter.begin();
+        const eval::Answer answer = asker.answer(std::span(&one, 1), std::span(&example, 1)).front();
+        journal.add_answer(i, answer);
+        meter.answered(answer);
         tell(events, fmt::format("item {} {}", ++done, total));
+        meter.keep_cool(cell.id(), events);
     }
     journal.add_end("ok", "",
                     {{"questions", total},
                      {"rows", questions.rows},
                      {"notes", questions.notes},
                      {"peak_rss_bytes", peak_json()},
+                     {"usage", meter.usage(measuring.idle_watts)},
                      {"date", eval::utc_now()}});
 }
 
@@ -114,6 +179,9 @@ Loader engine_loader(const StudyOptions& options) {
 void run_worker(const WorkerJob& job, const Loader& loader, int events) {
     const Cell& any = job.plan->cells[job.cells.front()];
     LoadedModel model;
+    const monitor::MonitorFlags& monitor = job.options->monitor;
+    monitor::Sampler sampler(monitor.interval);
+    const Measuring measuring{sampler, sampler.idle_watts(monitor.idle)};
     tell(events, "load");
     try {
         eval::reset_peak_resident();
@@ -129,12 +197,15 @@ void run_worker(const WorkerJob& job, const Loader& loader, int events) {
     std::map<eval::Protocol, bool> warm;
     for (std::size_t index : job.cells) {
         const Cell& cell = job.plan->cells[index];
+        if (monitor.cooldown > 0)
+            monitor::wait_until_cool(sampler, monitor.cooldown, monitor.patience, cell.id());
         tell(events, fmt::format("cell {}", index));
         try {
             const eval::Asker asker(model.scorer, cell.protocol);
-            run_cell(job, index, asker, model, warm[cell.protocol], events);
+            run_cell(job, index, asker, model, measuring, warm[cell.protocol], events);
             warm[cell.protocol] = true;
         } catch (const Error& error) {
+            if (error.kind() == ErrorKind::check_failed) throw;
             // A journal that cannot be written is nothing a journal can tell of.
             if (error.kind() == ErrorKind::runtime &&
                 std::string(error.what()).find(results_folder(job)) == 0)

@@ -30,8 +30,9 @@ struct WorkerJob {
 };
 
 /// Runs the job in this process. Each event is one line to `events`: "load", "loaded", "cell <index>", "item
-/// <done> <total>", "end <index>". Errors of the model or the data end their cells in the journal; errors of
-/// writing are thrown.
+/// <done> <total>", "wait" and "go" around a pause of a hot board, "end <index>". Errors of the model or the
+/// data end their cells in the journal; errors of writing, and a board that does not cool down
+/// (ErrorKind::check_failed), are thrown.
 void run_worker(const WorkerJob& job, const Loader& loader, int events);
 
 /// How an error is named in a journal: "unsupported", "oom" or "failed".

@@ -1,8 +1,11 @@
 // tinyllm monitor: samples of the board's sensors, alone or while a command runs.
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
+#include <iostream>
 #include <mutex>
 
 #include "engine/fail.h"
@@ -45,6 +48,12 @@ class LogOutput {
             print(text);
         } catch (const ClosedPipe&) {
             closed_ = true;
+            // The command may run on, and its exit code is still wanted: what is left to say goes nowhere.
+            const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+            if (nowhere >= 0) ::dup2(nowhere, STDOUT_FILENO);
+            if (nowhere >= 0) ::close(nowhere);
+            std::clearerr(stdout);
+            std::cout.clear();
         }
     }
     bool closed() const { return closed_; }

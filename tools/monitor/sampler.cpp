@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "tools/log.h"
 
@@ -127,7 +128,7 @@ void Sampler::begin() {
 Window Sampler::end() {
     if (!ask(kEnd)) return {};
     const std::lock_guard lock(shared_->mutex);
-    return std::move(shared_->window);
+    return std::exchange(shared_->window, {});
 }
 
 std::optional<Hottest> Sampler::hottest() {

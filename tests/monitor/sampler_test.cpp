@@ -31,7 +31,7 @@ TEST(Sampler, TellsTheEnergyOfAStretch) {
     sampler.begin();
     rest(30);
     const Window window = sampler.end();
-    EXPECT_GE(window.samples(), 3u);
+    EXPECT_GE(window.samples(), 2u);
     const Json usage = usage_json(window, idle, sampler.facts());
     EXPECT_NEAR(usage.at("power_W").get<double>(), 10.0, 1e-9);
     EXPECT_NEAR(usage.at("energy_J").get<double>(), 10.0 * window.seconds(), 1e-9);
@@ -68,10 +68,10 @@ TEST(Sampler, SensorsThatVanishLeaveGaps) {
     const FakeTree tree;
     tree.orin_nano();
     Sampler sampler(0.002);
+    ASSERT_TRUE(sampler.hottest());
+    tree.remove("sys");
     sampler.begin();
     rest(10);
-    tree.remove("sys");
-    rest(50);
     const Json usage = usage_json(sampler.end(), {}, sampler.facts());
     EXPECT_TRUE(usage.at("energy_J").is_null());
     EXPECT_FALSE(sampler.hottest());

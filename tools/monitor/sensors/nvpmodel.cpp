@@ -8,7 +8,7 @@ namespace {
 void find_nvpmodel(pid_t, monitor::Found& found) {
     const std::string program = monitor::find_program("nvpmodel");
     if (program.empty()) return;
-    const auto text = monitor::output_of({program, "-q"}, 2);
+    const auto text = monitor::output_of({program, "-q"}, 3);
     const std::string key = "NV Power Mode:";
     const std::size_t at = text ? text->find(key) : std::string::npos;
     if (at == std::string::npos) {

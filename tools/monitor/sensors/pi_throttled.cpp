@@ -45,7 +45,7 @@ class PiThrottled : public Source {
 
   private:
     std::optional<unsigned long> bits() {
-        const auto text = program_.empty() ? file_.read() : output_of({program_, "get_throttled"}, 1);
+        const auto text = program_.empty() ? file_.read() : output_of({program_, "get_throttled"}, 2);
         return text ? pi_bits(*text) : std::nullopt;
     }
 

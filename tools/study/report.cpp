@@ -16,6 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// What results.csv has of a cell's usage.
+constexpr const char* kUsageColumns[] = {
+    "energy_J", "energy_net_J", "energy_of", "joules_per_question", "joules_per_correct",
+    "power_W",  "idle_W",       "temp_C",    "throttled",           "power_mode"};
+
 std::string shown_accuracy(const eval::Mean& mean) {
     return fmt::format("{:.1f} ±{:.1f}", 100 * mean.value, 100 * mean.stderr_.value_or(0));
 }
@@ -143,47 +148,14 @@ tinyllm::Table cost_table(const Summary& summary, eval::Protocol protocol) {
 
 tinyllm::Table cells_table(const Summary& summary) {
     tinyllm::Table table;
-    for (const char* key : {"protocol",
-                            "model",
-                            "type",
-                            "task",
-                            "status",
-                            "reason",
-                            "n",
-                            "acc",
-                            "acc_stderr",
-                            "acc_norm",
-                            "acc_norm_stderr",
-                            "chance",
-                            "constant",
-                            "predicted",
-                            "mean_ms",
-                            "p50_ms",
-                            "p90_ms",
-                            "p95_ms",
-                            "p99_ms",
-                            "max_ms",
-                            "questions_per_s",
-                            "tokens",
-                            "truncated",
-                            "peak_rss_bytes",
-                            "weight_bytes",
-                            "parameters",
-                            "ratio_fp32",
-                            "load_ms",
-                            "threads",
-                            "backend",
-                            "energy_J",
-                            "energy_net_J",
-                            "energy_of",
-                            "joules_per_question",
-                            "joules_per_correct",
-                            "power_W",
-                            "idle_W",
-                            "temp_C",
-                            "throttled",
-                            "power_mode"})
+    for (const char* key : {"protocol",        "model",      "type",      "task",           "status",
+                            "reason",          "n",          "acc",       "acc_stderr",     "acc_norm",
+                            "acc_norm_stderr", "chance",     "constant",  "predicted",      "mean_ms",
+                            "p50_ms",          "p90_ms",     "p95_ms",    "p99_ms",         "max_ms",
+                            "questions_per_s", "tokens",     "truncated", "peak_rss_bytes", "weight_bytes",
+                            "parameters",      "ratio_fp32", "load_ms",   "threads",        "backend"})
         table.columns.push_back({key, key, 6});
+    for (const char* key : kUsageColumns) table.columns.push_back({key, key, 6});
     for (const CellFigures& cell : summary.cells) {
         Json row = {{"protocol", std::string(eval::protocol_name(cell.protocol))},
                     {"model", cell.model},
@@ -217,10 +189,7 @@ tinyllm::Table cells_table(const Summary& summary) {
             row["truncated"] = f.cut;
             row["peak_rss_bytes"] = cell_or_null(cell.peak_bytes);
             if (cell.usage.is_object())
-                for (const char* key :
-                     {"energy_J", "energy_net_J", "energy_of", "joules_per_question", "joules_per_correct",
-                      "power_W", "idle_W", "temp_C", "throttled", "power_mode"})
-                    row[key] = cell.usage.value(key, Json());
+                for (const char* key : kUsageColumns) row[key] = cell.usage.value(key, Json());
             if (const Entry* e = summary.find(cell.protocol, cell.model, cell.type))
                 row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
         }

@@ -1,4 +1,4 @@
-# tinyllm_registry(TARGET FOLDER NOUN HEADER TYPE)
+# tinyllm_registry(TARGET FOLDER NOUN HEADER TYPE [NAMES LEFT OUT...])
 #
 # Adds to TARGET a generated source that lists every FOLDER/<name>.cpp of the project. Each such file defines
 #     TYPE NOUN_<name>();                          // e.g. const Architecture& architecture_llama();
@@ -11,6 +11,9 @@ function(tinyllm_registry target folder noun header type)
   set(rows "")
   foreach(file ${files})
     get_filename_component(name ${file} NAME_WE)
+    if(name IN_LIST ARGN)
+      continue()
+    endif()
     string(APPEND declarations "${type} ${noun}_${name}();\n")
     string(APPEND rows "        ${noun}_${name},\n")
   endforeach()

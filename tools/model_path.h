@@ -6,10 +6,6 @@
 
 namespace tinyllm {
 
-/// TINYLLM_CACHE, HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: the
-/// first that is set.
-std::string hub_cache();
-
 /// The folder or file to load. A folder that holds no model of its own but exactly one .gguf file means that
 /// file. Throws Error(not_found) saying where it looked.
 std::string resolve_model(const std::string& argument);

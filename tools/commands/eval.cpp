@@ -16,8 +16,8 @@ std::function<int()> add_eval(CLI::App& app) {
         ->required()
         ->allow_extra_args(false);
     app.add_option("--data", options->data,
-                   "folder searched for the official files, or task=FILE[,LABELS]; repeatable")
-        ->required()
+                   "folder searched for the official files, or task=FILE[,LABELS]; repeatable; default: what "
+                   "`tinyllm pull data:TASK` fetched")
         ->allow_extra_args(false);
     app.add_option("--protocol", options->protocol,
                    "lm-eval (as lm-evaluation-harness) or study (as the published study)")

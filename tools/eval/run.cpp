@@ -15,6 +15,8 @@
 #include "tools/eval/model_files.h"
 #include "tools/eval/results.h"
 #include "tools/eval/table.h"
+#include "tools/hub/data_cache.h"
+#include "tools/hub/repository.h"
 #include "tools/log.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
@@ -222,6 +224,18 @@ void check_options(const RunOptions& options) {
         fail(ErrorKind::usage, "--log-samples needs --output DIR");
 }
 
+// Without --data: what was pulled.
+std::vector<std::string> data_or_cache(const RunOptions& options) {
+    if (!options.data.empty()) return options.data;
+    const fs::path cache = hub::data_cache();
+    std::error_code error;
+    if (!fs::is_directory(cache, error))
+        fail(ErrorKind::usage,
+             "--data is required: a folder with the official files, or task=FILE[,LABELS]{}",
+             hub::pull_hint("data:" + options.tasks.front()));
+    return {cache.string()};
+}
+
 }  // namespace
 
 int run_eval(const RunOptions& options) {
@@ -231,7 +245,7 @@ int run_eval(const RunOptions& options) {
     for (const std::string& text : options.thresholds) thresholds.push_back(parse_threshold(text));
 
     // Everything that can be wrong with the data shows before the model is loaded.
-    const DataIndex index(parse_data_arguments(options.data));
+    const DataIndex index(parse_data_arguments(data_or_cache(options)));
     std::vector<TaskWork> work;
     for (const Task* task : choose_tasks(options.tasks, index, protocol)) {
         work.push_back(

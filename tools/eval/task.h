@@ -42,12 +42,14 @@ struct Example {
 struct DataName {
     std::string_view name;  ///< the release's file name
     Split split;
+    std::size_t rows = 0;  ///< of the official split; 0 where another name of the split says it
 };
 
 struct Task {
     std::string_view name;       ///< the harness's
     std::string_view title;      ///< for people: "ARC-Easy"
     std::string_view dataset;    ///< Hugging Face path
+    std::string_view config;     ///< and configuration there
     double version = 1.0;        ///< of the harness's task definition
     bool normalised = false;     ///< reports acc_norm too
     Split scored = Split::dev;   ///< by the harness; the study always uses dev

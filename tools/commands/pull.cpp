@@ -1,0 +1,171 @@
+// tinyllm pull: models and questions from the Hugging Face hub.
+#include <algorithm>
+#include <csignal>
+#include <memory>
+
+#include "engine/fail.h"
+#include "tools/command.h"
+#include "tools/hub/data_cache.h"
+#include "tools/hub/download/pull_data.h"
+#include "tools/hub/download/pull_model.h"
+#include "tools/log.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+
+namespace tinyllm {
+namespace {
+
+struct PullOptions {
+    std::vector<std::string> names, files;
+    std::string endpoint = "https://huggingface.co";
+    std::string rows_endpoint = "https://datasets-server.huggingface.co";
+    std::string token;
+    int retries = 5;
+    double retry_delay = 1;
+    bool offline = false, json = false;
+};
+
+std::string token_of(const PullOptions& options) {
+    if (!options.token.empty()) return options.token;
+    if (const char* token = hub::environment("HF_TOKEN")) return token;
+    const char* given = hub::environment("HF_TOKEN_PATH");
+    const std::filesystem::path path = given != nullptr ? given : (hub::hub_home() / "token").string();
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return "";
+    std::string token = read_file(path.string());
+    token.erase(0, token.find_first_not_of(" \t\r\n"));
+    token.erase(token.find_last_not_of(" \t\r\n") + 1);
+    return token;
+}
+
+void note_left_out(const std::string& name, const std::vector<hub::RemoteFile>& files) {
+    if (files.empty()) return;
+    double bytes = 0;
+    std::string names;
+    for (const hub::RemoteFile& file : files) bytes += static_cast<double>(file.size);
+    for (std::size_t i = 0; i < std::min<std::size_t>(files.size(), 8); ++i)
+        names += (i == 0 ? "" : ", ") + files[i].name;
+    if (files.size() > 8) names += ", ...";
+    note(
+        "tinyllm: {}: left out {} file{} that a model is not run from, {:.1f} MB: {} (--file GLOB takes "
+        "them)",
+        name, files.size(), files.size() == 1 ? "" : "s", bytes / 1e6, names);
+}
+
+Json pull_one_model(const PullOptions& options, hub::Client* client, const hub::RepositoryName& name) {
+    const hub::PulledModel pulled = client == nullptr ? hub::find_pulled(name, options.files)
+                                                      : hub::pull_model(*client, name, options.files);
+    if (options.files.empty()) note_left_out(name.id(), pulled.left_out);
+    Json files = Json::array(), left_out = Json::array();
+    std::int64_t downloaded = 0;
+    for (const hub::PulledFile& file : pulled.files) {
+        files.push_back({{"name", file.file.name},
+                         {"bytes", file.file.size},
+                         {"blob", file.file.id},
+                         {"downloaded", file.downloaded}});
+        downloaded += file.downloaded;
+    }
+    for (const hub::RemoteFile& file : pulled.left_out)
+        left_out.push_back({{"name", file.name}, {"bytes", file.size}});
+    return {{"name", name.id()},
+            {"revision", name.revision},
+            {"commit", pulled.commit.empty() ? Json() : Json(pulled.commit)},
+            {"path", pulled.path.string()},
+            {"downloaded", downloaded},
+            {"files", files},
+            {"left_out", left_out}};
+}
+
+Json pull_one_task(hub::Client* client, const eval::Task& task) {
+    const hub::PulledData pulled = client == nullptr ? hub::find_data(task) : hub::pull_data(*client, task);
+    Json files = Json::array();
+    for (const hub::PulledSplit& split : pulled.splits)
+        files.push_back({{"name", split.file}, {"rows", split.rows}, {"downloaded", split.downloaded}});
+    return {{"name", "data:" + std::string(task.name)}, {"path", pulled.path.string()}, {"files", files}};
+}
+
+int pull(const PullOptions& options) {
+    // All names are looked at before anything is fetched.
+    std::vector<hub::RepositoryName> models;
+    std::vector<const eval::Task*> tasks;
+    for (const std::string& name : options.names) {
+        if (const auto task = hub::data_name(name)) {
+            if (*task == "all") {
+                for (const auto make : all_tasks()) tasks.push_back(&make());
+            } else {
+                tasks.push_back(&eval::find_task(*task));
+            }
+        } else if (const auto repository = hub::parse_repository(name)) {
+            models.push_back(*repository);
+        } else {
+            fail(ErrorKind::usage, "pull: expected org/name[@revision] or data:TASK, found \"{}\"", name);
+        }
+    }
+    // A limit on the size of files is met as a failed write.
+    std::signal(SIGXFSZ, SIG_IGN);
+    const CooperativeStop stop;
+    const bool offline = options.offline || hub::is_offline();
+    Json results = Json::array();
+    try {
+        std::unique_ptr<hub::Client> models_from, rows_from;
+        if (!offline && !models.empty())
+            models_from = std::make_unique<hub::Client>(hub::ClientOptions{
+                options.endpoint, token_of(options), options.retries, options.retry_delay});
+        if (!offline && !tasks.empty())  // the sets are public: no token
+            rows_from = std::make_unique<hub::Client>(
+                hub::ClientOptions{options.rows_endpoint, "", options.retries, options.retry_delay});
+        for (const hub::RepositoryName& name : models)
+            results.push_back(pull_one_model(options, models_from.get(), name));
+        for (const eval::Task* task : tasks) results.push_back(pull_one_task(rows_from.get(), *task));
+    } catch (const hub::Interrupted&) {
+        note("tinyllm: stopped; the same command goes on where it was");
+        return stop_exit_code(static_cast<int>(ErrorKind::runtime));
+    }
+    if (options.json) {
+        print(dump_json_pretty({{"schema", "tinyllm.pull/1"}, {"pulled", results}}) + "\n");
+    } else {
+        for (const Json& result : results) print(result.at("path").get<std::string>() + "\n");
+    }
+    return 0;
+}
+
+std::function<int()> add_pull(CLI::App& app) {
+    auto options = std::make_shared<PullOptions>();
+    if (const char* endpoint = hub::environment("HF_ENDPOINT")) options->endpoint = endpoint;
+    app.add_option("name", options->names,
+                   "org/name[@revision], or data:TASK (data:all) for a task's questions")
+        ->required()
+        ->type_name("");
+    app.add_option("--file", options->files,
+                   "only files of this name or pattern, whatever they are; repeatable")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
+    app.add_option("--token", options->token,
+                   "for private and gated models; better HF_TOKEN, which no list of processes shows")
+        ->type_name("TOKEN");
+    app.add_option("--endpoint", options->endpoint, "the hub, or a mirror of it; also HF_ENDPOINT")
+        ->type_name("URL")
+        ->capture_default_str();
+    app.add_option("--rows-endpoint", options->rows_endpoint, "where data:TASK comes from")
+        ->type_name("URL")
+        ->capture_default_str();
+    app.add_option("--retries", options->retries, "after failures in a row")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+    app.add_option("--retry-delay", options->retry_delay,
+                   "seconds before the first, doubled for each further one")
+        ->check(CLI::Range(0.0, 3600.0))
+        ->capture_default_str();
+    app.add_flag("--offline", options->offline, "take what is there, ask nobody; also HF_HUB_OFFLINE=1");
+    app.add_flag("--json", options->json, "what was fetched, as JSON");
+    return [options] { return pull(*options); };
+}
+
+}  // namespace
+
+const Command& command_pull() {
+    static const Command command{"pull", "Fetch models and questions from the Hugging Face hub", add_pull};
+    return command;
+}
+
+}  // namespace tinyllm

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import re
+import sys
 import threading
 import time
 import urllib.parse
@@ -156,6 +157,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(self.server.hub.slow)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients that were killed
+            super().handle_error(request, client_address)
+
+
 class Hub:
     """`with Hub() as hub:` serves hub.models at hub.url."""
 
@@ -167,8 +176,8 @@ class Hub:
     def __enter__(self):
         self.servers = []
         for role in ("hub", "cdn"):
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-            server.daemon_threads, server.role, server.hub = True, role, self
+            server = Server(("127.0.0.1", 0), Handler)
+            server.role, server.hub = role, self
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             self.servers.append(server)
         self.port, self.cdn_port = (server.server_address[1] for server in self.servers)

@@ -1,4 +1,5 @@
 """tinyllm list and rm: what the cache holds, whoever filled it, and what goes with a removal."""
+import fcntl
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 import harness
+import hub_server
 
 ONE, TWO = "1" * 40, "2" * 40
 
@@ -125,8 +127,6 @@ class ListRmTest(harness.CommandTest):
             self.assertEqual(file.read(), "keep")
 
     def test_rm_while_a_pull_runs(self):
-        import fcntl
-
         gate = os.path.join(self.cache, ".locks", "models--our--tiny", "tinyllm.lock")
         self.write_file(gate, b"")
         with open(gate) as file:
@@ -154,9 +154,10 @@ class HuggingfaceHubTest(harness.CommandTest):
                        subprocess.run([p, "-c", "import huggingface_hub"], capture_output=True, check=False).returncode == 0), None)
         if python is None:
             self.skipTest("no huggingface_hub")
-        import hub_server
-
-        files = {name: open(os.path.join(self.model, name), "rb").read() for name in os.listdir(self.model)}
+        files = {}
+        for name in os.listdir(self.model):
+            with open(os.path.join(self.model, name), "rb") as file:
+                files[name] = file.read()
         home = self.path("hf")
         with hub_server.Hub() as hub:
             hub.models["our/tiny"] = hub_server.Model({**files, "onnx/m.onnx": b"x" * 5000})

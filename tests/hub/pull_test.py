@@ -92,7 +92,7 @@ class PullTest(harness.CommandTest):
         self.assertEqual(read(os.path.join(self.repository, "refs", "main")), COMMIT.encode())
         self.assertEqual(self.hub.asked("hub", "README.md"), [])
         env = self.env(HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
-        self.assertEqual(self.json("info", "our/tiny", "--json", env=env)["architecture"], "gpt2")
+        self.assertEqual(self.json("info", "our/tiny", "--json", env=env)["model"]["architecture"], "gpt2")
         self.assertEqual(self.json("tokenize", "our/tiny", "a", "--json", env=env)["tokens"], [97])
         self.assertEqual(self.pull("our/tiny", env=env), self.snapshot + "\n")
 
@@ -154,7 +154,7 @@ class PullTest(harness.CommandTest):
         self.hub.models["our/gguf"] = hub_server.Model({"config.json": b"{}", "tiny.gguf": self.gguf_bytes, "README.md": b"#"})
         path = self.pull("our/gguf").strip()
         self.assertEqual(os.path.basename(path), "tiny.gguf")
-        self.assertEqual(self.json("info", "our/gguf", "--json", env=self.env())["architecture"], "gpt2")
+        self.assertEqual(self.json("info", "our/gguf", "--json", env=self.env())["model"]["architecture"], "gpt2")
         self.hub.models["our/two"] = hub_server.Model({"q4.gguf": self.gguf_bytes, "q8.gguf": self.gguf_bytes + b"\0"})
         self.pull("our/two", code=2, says=["--file", "q4.gguf, q8.gguf"])
         self.assertEqual(os.path.basename(self.pull("our/two", "--file", "*q8*").strip()), "q8.gguf")

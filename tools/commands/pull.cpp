@@ -110,10 +110,10 @@ int pull(const PullOptions& options) {
         std::unique_ptr<hub::Client> models_from, rows_from;
         if (!offline && !models.empty())
             models_from = std::make_unique<hub::Client>(hub::ClientOptions{
-                options.endpoint, token_of(options), options.retries, options.retry_delay});
+                options.endpoint, "--endpoint", token_of(options), options.retries, options.retry_delay});
         if (!offline && !tasks.empty())  // the sets are public: no token
-            rows_from = std::make_unique<hub::Client>(
-                hub::ClientOptions{options.rows_endpoint, "", options.retries, options.retry_delay});
+            rows_from = std::make_unique<hub::Client>(hub::ClientOptions{
+                options.rows_endpoint, "--rows-endpoint", "", options.retries, options.retry_delay});
         for (const hub::RepositoryName& name : models)
             results.push_back(pull_one_model(options, models_from.get(), name));
         for (const eval::Task* task : tasks) results.push_back(pull_one_task(rows_from.get(), *task));

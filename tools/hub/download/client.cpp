@@ -48,7 +48,8 @@ std::string describe_failure(const Reply& reply, const std::string& origin) {
 
 }  // namespace
 
-Client::Client(const ClientOptions& options) : options_(options), endpoint_(parse_url(options.endpoint)) {
+Client::Client(const ClientOptions& options)
+    : options_(options), endpoint_(parse_url(options.endpoint, options.option)) {
     for (const char c : options_.token)
         if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7F)
             fail(ErrorKind::usage, "the token: expected printable characters without spaces, found others");
@@ -66,7 +67,7 @@ std::string Client::address(const std::string& path) const {
 
 Client::Answer Client::follow(const std::string& address_text, const std::string& subject,
                               Receiver& receiver) {
-    Url url = parse_url(address_text);
+    Url url = parse_url(address_text, subject);
     for (int hops = 0; hops <= kMostRedirects; ++hops) {
         Answer answer;
         answer.own = url.same_origin(endpoint_);
@@ -88,7 +89,8 @@ Client::Answer Client::follow(const std::string& address_text, const std::string
             return answer;
         }
         receiver.redirected(reply);
-        const Url next = parse_url(reply.header("location"), &url);
+        const Url next =
+            parse_url(reply.header("location"), subject + ": a redirect of " + answer.origin, &url);
         if (url.scheme == "https" && next.scheme != "https")
             fail(ErrorKind::not_found, "{}: {} redirects to an address that is not encrypted", subject,
                  answer.origin);

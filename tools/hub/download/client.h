@@ -31,9 +31,10 @@ class Receiver {
 
 struct ClientOptions {
     std::string endpoint;
-    std::string token;       ///< empty: none
-    int retries = 5;         ///< after failures in a row
-    double retry_delay = 1;  ///< seconds before the first, twice as long before each further one
+    std::string option = "--endpoint";  ///< where it was given
+    std::string token;                  ///< empty: none
+    int retries = 5;                    ///< after failures in a row
+    double retry_delay = 1;             ///< seconds before the first, twice as long before each further one
 };
 
 class Client {

@@ -32,12 +32,12 @@ std::string Url::origin() const {
     return scheme + "://" + host + (usual ? "" : ":" + port);
 }
 
-Url parse_url(const std::string& text, const Url* base) {
+Url parse_url(const std::string& text, const std::string& what, const Url* base) {
     const ErrorKind kind = base != nullptr ? ErrorKind::corrupt : ErrorKind::usage;
-    const char* what = base != nullptr ? "a redirect of the server" : "--endpoint";
     const std::unique_ptr<CURLU, decltype(Curl::url_cleanup)> url(curl().url(), curl().url_cleanup);
-    bool read = true;
-    if (base != nullptr) read = curl().url_set(url.get(), CURLUPART_URL, base->text.c_str(), 0) == CURLUE_OK;
+    bool read = !text.empty();
+    if (read && base != nullptr)
+        read = curl().url_set(url.get(), CURLUPART_URL, base->text.c_str(), 0) == CURLUE_OK;
     read = read && curl().url_set(url.get(), CURLUPART_URL, text.c_str(), 0) == CURLUE_OK;
     Url result;
     if (read) {

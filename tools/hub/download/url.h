@@ -19,9 +19,9 @@ struct Url {
     std::string origin() const;
 };
 
-/// `text`, relative to `base` where one is given. Throws Error(`usage` or, relative to a base, corrupt) if it
-/// is no http(s) URL or holds a user or password; the message does not quote it.
-Url parse_url(const std::string& text, const Url* base = nullptr);
+/// `text`, relative to `base` where one is given. Throws Error(`usage` or, relative to a base, corrupt),
+/// beginning with `what`, if it is no http(s) URL or holds a user or password; the message does not quote it.
+Url parse_url(const std::string& text, const std::string& what, const Url* base = nullptr);
 
 /// Percent-encodes all but letters, digits and -._~; '/' too unless `keep_slashes`.
 std::string url_encode(std::string_view text, bool keep_slashes = false);

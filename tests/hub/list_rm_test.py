@@ -142,6 +142,9 @@ class ListRmTest(harness.CommandTest):
         self.assertEqual(len(self.rm("our/tiny", "data:piqa").splitlines()), 2)
         self.assertFalse(os.path.exists(folder))
         self.assertEqual(self.rows(), [])
+        self.setUp()
+        done = self.run_command("rm", "our/tiny", "our/none", env=self.env)
+        self.assertEqual((done.returncode, done.stdout), (3, b"removed our/tiny: 4 files, 0.0 MB freed\n"))
 
 
 class HuggingfaceHubTest(harness.CommandTest):

@@ -2,10 +2,12 @@
 import hashlib
 import json
 import os
+import pty
 import random
 import resource
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -47,7 +49,7 @@ class PullTest(harness.CommandTest):
         self.tiny = self.hub.models["our/tiny"] = hub_server.Model({**self.files, "README.md": b"# Tiny", "onnx/model.onnx": b"x" * 9000})
 
     def env(self, **more):
-        return {"HF_HOME": self.home, "HF_HUB_CACHE": "", "HF_ENDPOINT": self.hub.url, "HF_TOKEN": "", "HF_HUB_OFFLINE": "", "no_proxy": "*",
+        return {"HF_HOME": self.home, "HF_HUB_CACHE": "", "HF_ENDPOINT": self.hub.url, "HF_TOKEN": "", "HF_HUB_OFFLINE": "", "no_proxy": "*", "CURL_CA_BUNDLE": "", "SSL_CERT_FILE": "",
                 "TINYLLM_RETRY_DELAY": "0.01", **more}
 
     def pull(self, *words, code=0, says=(), env=(), **options):
@@ -473,6 +475,51 @@ class PullTest(harness.CommandTest):
         done = self.run_command("pull", "our/tiny", env=self.env())
         self.assertIn(done.returncode, (1, 3))
         self.assertIn(self.cache.encode(), done.stderr)
+
+    def test_progress_is_for_terminals(self):
+        self.large_model()
+        main, side = pty.openpty()
+        process = subprocess.Popen([harness.COMMAND, "pull", "our/large"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=side,
+                                   env={**os.environ, **self.env()})
+        os.close(side)
+        seen = b""
+        while True:
+            try:
+                part = os.read(main, 65536)
+            except OSError:  # the other side closed it
+                break
+            if not part:
+                break
+            seen += part
+        self.assertEqual(process.wait(60), 0)
+        process.stdout.close()
+        os.close(main)
+        self.assertRegex(seen, rb"model\.safetensors \d/4 MB")
+        self.hub.slow = 0
+        shutil.rmtree(self.cache)
+        self.assertEqual(self.run_command("pull", "our/large", env=self.env()).stderr, b"")
+
+    # Encrypted
+
+    def test_certificates(self):
+        if not shutil.which("openssl"):
+            self.skipTest("no openssl")
+        key, certificate = os.path.join(self.home, "key.pem"), os.path.join(self.home, "certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.hub.servers[0].socket = context.wrap_socket(self.hub.servers[0].socket, server_side=True)
+        endpoint = self.hub.url.replace("http:", "https:")
+        self.pull("our/tiny", "--endpoint", endpoint, code=3, says=["cannot be reached", "certificate"])
+        self.assertEqual(self.hub.requests, [])
+        trust = {"SSL_CERT_FILE": certificate, "HF_TOKEN": TOKEN}
+        small = ["--file", "*.json"]
+        self.pull("our/tiny", "--endpoint", endpoint, *small, env=trust)
+        self.assertTrue(all(headers["Authorization"] == f"Bearer {TOKEN}" for _, headers in self.hub.asked("hub")))
+        # From https no redirect leads to http.
+        self.pull("our/tiny", "--endpoint", endpoint, code=3, says="not encrypted", env=trust)
+        self.assertEqual(self.hub.asked("cdn"), [])
 
     # Offline
 

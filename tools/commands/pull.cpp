@@ -114,18 +114,17 @@ int pull(const PullOptions& options) {
         if (!offline && !tasks.empty())  // the sets are public: no token
             rows_from = std::make_unique<hub::Client>(hub::ClientOptions{
                 options.rows_endpoint, "--rows-endpoint", "", options.retries, options.retry_delay});
-        for (const hub::RepositoryName& name : models)
-            results.push_back(pull_one_model(options, models_from.get(), name));
-        for (const eval::Task* task : tasks) results.push_back(pull_one_task(rows_from.get(), *task));
+        const auto add = [&](Json result) {
+            if (!options.json) print(result.at("path").get<std::string>() + "\n");
+            results.push_back(std::move(result));
+        };
+        for (const hub::RepositoryName& name : models) add(pull_one_model(options, models_from.get(), name));
+        for (const eval::Task* task : tasks) add(pull_one_task(rows_from.get(), *task));
     } catch (const hub::Interrupted&) {
         note("tinyllm: stopped; the same command goes on where it was");
         return stop_exit_code(static_cast<int>(ErrorKind::runtime));
     }
-    if (options.json) {
-        print(dump_json_pretty({{"schema", "tinyllm.pull/1"}, {"pulled", results}}) + "\n");
-    } else {
-        for (const Json& result : results) print(result.at("path").get<std::string>() + "\n");
-    }
+    if (options.json) print(dump_json_pretty({{"schema", "tinyllm.pull/1"}, {"pulled", results}}) + "\n");
     return 0;
 }
 

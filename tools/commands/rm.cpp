@@ -36,13 +36,17 @@ std::function<int()> add_rm(CLI::App& app) {
         std::string text;
         for (const std::string& name : *names) {
             const hub::Removed removed = remove_named(name);
-            text += sentence(removed);
             table.rows.push_back({{"name", removed.name},
                                   {"revisions", removed.revisions},
                                   {"files", removed.files},
                                   {"bytes", removed.bytes}});
+            text += sentence(removed);
+            if (output->format != Format::table || !output->path.empty()) continue;
+            print(text);  // at once: what went is told even if the next name cannot go
+            text.clear();
         }
-        deliver(*output, output->format == Format::table ? text : render(table, output->format));
+        if (output->format != Format::table) text = render(table, output->format);
+        if (!text.empty()) deliver(*output, text);
         return 0;
     };
 }

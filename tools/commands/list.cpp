@@ -1,9 +1,8 @@
 // tinyllm list: the models and questions in the cache.
-#include "tools/hub/cache.h"
-
 #include <memory>
 
 #include "tools/command.h"
+#include "tools/hub/cache.h"
 #include "tools/hub/data_cache.h"
 #include "tools/output.h"
 

@@ -24,8 +24,6 @@ CudaBuffers cuda_buffers(const CudaStep& step) {
     // Of rows' places at most; in the end each has held the largest.
     buffers.device +=
         std::int64_t{cuda::kTables} * cuda::table_bytes(step.rows * std::int64_t{sizeof(cuda::RowPlace)});
-    // A draw from the 256 likeliest takes the most.
-    constexpr std::int64_t kMostTop = 256;
     buffers.device +=
         static_cast<std::int64_t>(cuda::kStepTables) +
         8 * (cuda::top_candidates(step.vocab, kMostTop) + kMostTop + 1 + 2 * cuda::top_slices(step.vocab));

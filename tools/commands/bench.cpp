@@ -11,6 +11,7 @@
 #include "tinyllm/version.h"
 #include "tools/bench_profile.h"
 #include "tools/bench_run.h"
+#include "tools/bench_soak.h"
 #include "tools/board.h"
 #include "tools/command.h"
 #include "tools/log.h"
@@ -34,6 +35,7 @@ struct BenchOptions {
     std::vector<std::string> k_types, v_types;
     int repetitions = 5;
     bool question = false;
+    double soak = 0;  // seconds
     monitor::MonitorFlags monitor;
     OutputOptions output;
 };
@@ -216,6 +218,17 @@ std::vector<std::optional<DType>> parse_cache_types(const char* flag, const std:
     return types;
 }
 
+int soak(BenchOptions& options) {
+    monitor::check_temperature_guards(options.monitor);
+    options.model.load.threads = options.threads.front();
+    const auto model = load_model(options.model);
+    SessionOptions session;
+    session.k_type = parse_cache_types("-ctk", options.k_types).front();
+    session.v_type = parse_cache_types("-ctv", options.v_types).front();
+    return bench_soak(model, session, {options.soak, options.prompts.front(), options.gens.front()},
+                      options.monitor, options.output);
+}
+
 int bench(BenchOptions& options) {
     const std::vector<BenchTest> tests = tests_of(options);
     const auto k_types = parse_cache_types("-ctk", options.k_types);
@@ -307,10 +320,15 @@ std::function<int()> add_bench(CLI::App& app) {
     app.add_flag("--profile", options->model.load.profile,
                  "Time, bytes and multiply-adds of each stage beside the machine's measured limits");
     add_loading_flags(app, options->model.load.packed_cache, options->model.no_memory_check);
+    monitor::add_seconds(app, "--soak", options->soak,
+                         "For so long (10m), rounds of prompts of about the first -p tokens and the first -n "
+                         "generated: does memory grow "
+                         "(exit code 8), does speed fall");
     monitor::add_monitor_flags(app, options->monitor);
     monitor::add_cooldown_flags(app, options->monitor);
     add_output_options(app, options->output);
     return [options, prompts, gens] {
+        if (options->soak > 0) return soak(*options);
         if (options->question && prompts->count() == 0 && gens->count() == 0) {
             options->prompts = {0};
             options->gens = {0};

@@ -88,7 +88,8 @@ CudaStep largest_step(const ModelFacts& facts, const ModelOptions& options, std:
             .heads = info.n_heads,
             .head_dim = info.head_dim,
             .positions = positions,
-            .precision = precision_of(options)};
+            .precision = precision_of(options),
+            .library = !cublaslt_choice().empty()};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/backend.h"
 
@@ -23,6 +24,7 @@ struct CudaStep {
     std::int64_t heads = 0, head_dim = 0;
     std::int64_t positions = 0;  // that a generated token sees at most
     Precision precision = Precision::fast;
+    bool library = false;  // cuBLASLt is asked for; its own kernels are not counted
 };
 
 struct CudaBuffers {
@@ -32,6 +34,10 @@ struct CudaBuffers {
 
 /// The backend's own buffers once it has seen `step` and generated a token behind it.
 CudaBuffers cuda_buffers(const CudaStep& step);
+
+/// Whether cuBLASLt is to multiply, by TINYLLM_CUBLASLT: empty where that is unset or "0"; "1" for the
+/// library by its names, anything else is its path.
+std::string cublaslt_choice();
 
 /// Allowance for what the driver and the runtime take of a process's memory, context and loaded kernels. An
 /// assumption: it was never measured.

@@ -50,6 +50,10 @@ inline std::int64_t top_candidates(std::int64_t vocab, std::int64_t k) {
     return n + top_slices(n) * k;
 }
 
+/// What a library's products may have to work in, and those of them that wait for their epilogue, floats.
+constexpr std::size_t kLibraryWorkspace = std::size_t{32} << 20;
+constexpr std::int64_t kLibraryFloats = std::int64_t{8} << 20;
+
 /// Pinned memory that is sent from, in two halves.
 constexpr std::size_t kPinnedHalf = std::size_t{4} << 20;
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/cuda/pack.h"
+#include "kernels/cuda/product_test.h"
 #include "tinyllm/error.h"
 
 namespace tinyllm::TINYLLM_CUDA_SPACE {
@@ -21,6 +22,16 @@ static_assert(kKvPositions == kKvBlock);
 
 NormParams params(const Norm& norm) {
     return {static_cast<int>(norm.kind), norm.eps, norm.weight, norm.bias};
+}
+
+/// The rows of a product from `first` on.
+GemmParams rows_from(GemmParams p, std::int64_t first) {
+    p.n -= static_cast<int>(first);
+    if (p.x) p.x += first * p.w.cols;
+    if (p.rounded) p.rounded += first * rounded_pitch(p.w.cols) / 2;
+    if (p.scales) p.scales += first;
+    p.epilogue.out += first * p.epilogue.out_stride;
+    return p;
 }
 
 /// Where blocks of a sequence lie beside the cache's first.
@@ -56,6 +67,29 @@ std::int32_t token_of(std::uint64_t candidate) {
 CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, Precision precision)
     : queue_(std::move(runtime)), precision_(precision) {}
 
+std::string CudaBackend::description() const {
+    return queue_.runtime().description() +
+           (library_ && library_->failure().empty() ? ", " + library_->name() : "");
+}
+
+void CudaBackend::use_cublaslt(const std::string& choice) {
+    if (choice.empty() || precision_ == Precision::exact) return;
+    const auto own = sample_products(*this);
+    try {
+        library_ = std::make_unique<CublasLt>(queue_.runtime(), choice);
+    } catch (const Error& error) {
+        library_note_ = error.what();
+        return;
+    }
+    const bool alike = agree(own, sample_products(*this));
+    std::string wrong = library_->failure();
+    if (wrong.empty() && !alike) wrong = "its products are others than those of the own kernels";
+    if (!wrong.empty()) {
+        library_note_ = library_->name() + " is not used: " + wrong;
+        library_ = nullptr;
+    }
+}
+
 Matrix CudaBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
     return TINYLLM_CUDA_SPACE::pack(queue_.runtime(), precision_, parts, watch, recoded_);
 }
@@ -76,6 +110,13 @@ std::vector<std::string> CudaBackend::notes() const {
         notes.push_back(std::string(dtype_name(type)) + " weights are held as " +
                         std::string(dtype_name(held_type(type, precision_))) +
                         " on the GPU, for which there are no kernels of that type");
+    }
+    if (!library_note_.empty()) notes.push_back(library_note_);
+    if (library_ && library_->failure().empty()) {
+        notes.push_back("prompts are multiplied by " + library_->name() +
+                        " where weights are F16, BF16 or F32: last digits may depend on what shares a call");
+    } else if (library_) {
+        notes.push_back(library_->name() + " is not used any more: " + library_->failure());
     }
     return notes;
 }
@@ -156,7 +197,8 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
             }
             gemm.w = piece.rows;
             gemm.epilogue = e;
-            launch_gemm(queue_.stream(), gemm);
+            if (const std::int64_t done = by_library(gemm); done < n)
+                launch_gemm(queue_.stream(), rows_from(gemm, done));
             continue;
         }
         for (std::int64_t i = 0; i < n; i += kMatvecRows, e.out += kMatvecRows * e.out_stride) {
@@ -170,6 +212,40 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
             launch_matvec(queue_.stream(), p);
         }
     }
+}
+
+std::int64_t CudaBackend::by_library(const GemmParams& p) {
+    const auto type = static_cast<int>(p.w.type);
+    const bool halves = type == kF16, in_16 = halves || type == kBf16;
+    // Noted launches run later, as a graph.
+    if (!library_ || queue_.noting() || !(type == kF32 || (in_16 && p.rounded))) return 0;
+    const Sections sections = sections_of(type, p.w.strip_rows, p.w.cols);
+    LibraryProduct product;
+    product.type = type;
+    product.rows = p.w.rows;
+    // Zeros behind the end make whole octets of both factors.
+    product.columns = in_16 ? sections.octets * kOctet : p.w.cols;
+    product.x_pitch = in_16 ? rounded_pitch(p.w.cols) : p.w.cols;
+    product.w = p.w.data + p.w.first * sections.octets * sizes_of(type).levels;
+    product.w_pitch = sections.octets * kOctet;
+    const Epilogue& e = p.epilogue;
+    // Halves have a scale a row; those of bf16 are ones.
+    const bool bare = !halves && !e.bias && e.activation == kNone && e.scale == 1;
+    const std::int64_t part = bare ? p.n : std::clamp<std::int64_t>(kLibraryFloats / p.w.rows, 1, p.n);
+    std::int64_t done = 0;
+    for (; done < p.n; done += product.n) {
+        const GemmParams rest = rows_from(p, done);
+        product.n = std::min<std::int64_t>(part, rest.n);
+        product.x = in_16 ? static_cast<const void*>(rest.rounded) : rest.x;
+        product.out = bare ? rest.epilogue.out : unfinished_.take<float>(part * p.w.rows);
+        product.out_pitch = bare ? e.out_stride : p.w.rows;
+        product.accumulate = bare && e.accumulate;
+        if (!library_->multiply(product)) break;
+        if (!bare)
+            launch_finish(queue_.stream(),
+                          {product.n, p.w.rows, product.out, halves ? rest.scales : nullptr, rest.epilogue});
+    }
+    return done;
 }
 
 void CudaBackend::linear(const LinearArgs& args) {

@@ -9,6 +9,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cuda/buffers.h"
+#include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/launch_queue.h"
 
@@ -39,8 +40,13 @@ class CudaBackend final : public Backend {
   public:
     CudaBackend(std::unique_ptr<Runtime> runtime, Precision precision);
 
+    /// As cublaslt_choice() of kernels/cuda_memory.h has it. Prompts with F16, BF16 and F32 weights go to the
+    /// library from then on if it can be used and agrees with the own kernels; if not, notes() say why. Not
+    /// with Precision::exact.
+    void use_cublaslt(const std::string& choice);
+
     std::string name() const override { return "cuda"; }
-    std::string description() const override { return queue_.runtime().description(); }
+    std::string description() const override;
     int threads() const override { return 1; }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return queue_.allocate(bytes); }
     void write(void* to, const void* from, std::size_t bytes) override { queue_.upload(to, from, bytes); }
@@ -77,6 +83,8 @@ class CudaBackend final : public Backend {
     /// epilogue(w norm(x)) for n rows of x, by the kernels of a phase.
     void multiply(const Matrix& w, std::int64_t n, const float* x, const Norm& norm, const Epilogue& epilogue,
                   Phase phase);
+    /// The first rows of a product that the library takes, none or all but where it fails in between.
+    std::int64_t by_library(const GemmParams& p);
     const float* normed(std::int64_t n, std::int64_t dim, const float* x, const std::int32_t* rows,
                         const Norm& norm);
     /// Logits of some of the asked rows, (rows, vocab) on the device.
@@ -90,7 +98,10 @@ class CudaBackend final : public Backend {
     LaunchQueue queue_;
     Precision precision_;
     std::set<DType> recoded_;
+    std::unique_ptr<CublasLt> library_;
+    std::string library_note_;
     Buffer normed_{queue_}, rounded_{queue_}, scales_{queue_}, products_{queue_}, logits_{queue_};
+    Buffer unfinished_{queue_};
     Buffer parts_{queue_}, scores_{queue_}, candidates_{queue_}, slices_{queue_}, top_{queue_};
 };
 

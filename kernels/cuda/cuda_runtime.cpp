@@ -10,6 +10,7 @@
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/self_test.h"
 #include "kernels/cuda/tile_test.h"
+#include "kernels/cuda_memory.h"
 #include "tinyllm/error.h"
 #include "tinyllm/system.h"
 
@@ -101,6 +102,7 @@ class CudaRuntime final : public Runtime {
     std::string description() const override { return description_; }
     int multiprocessors() const override { return multiprocessors_; }
     int code_capability() const override { return code_capability_; }
+    void* native_stream() const override { return stream_; }
 
     void launch(const Launch& launch) override {
         void* arguments[] = {const_cast<void*>(launch.arguments)};
@@ -223,6 +225,7 @@ std::unique_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
         throw Error(ErrorKind::device,
                     "device cuda: " + backend->description() + ": " + wrong + " than the CPU's reference");
     }
+    backend->use_cublaslt(cublaslt_choice());
     return backend;
 }
 

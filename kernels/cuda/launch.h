@@ -128,6 +128,15 @@ void launch_gemm(void* stream, const GemmParams& p);
 /// The compute capability, times ten, that the code was compiled for which the current device runs.
 int code_capability();
 
+/// The epilogue of products (n, rows) that are there already, each row times its scale.
+struct FinishParams {
+    int64_t n = 0, rows = 0;
+    const float* products = nullptr;
+    const float* scales = nullptr;  // (n); null: ones
+    Epilogue epilogue{};
+};
+void launch_finish(void* stream, const FinishParams& p);
+
 /// out[i][r] = activation(both[i][r]) * both[i][ff + r]
 struct GluParams {
     int n = 0;

@@ -29,6 +29,8 @@ class LaunchQueue final : public Stream {
     /// For launch_…().
     void* stream() { return static_cast<Stream*>(this); }
     void launch(const Launch& launch) override;
+    /// Whether launches are noted: then nothing else may be queued on the device.
+    bool noting() const { return recording_; }
 
     /// Backend::step. What `ops` noted before an exception is not run.
     void step(const std::function<void()>& ops);

@@ -24,6 +24,8 @@ class Runtime {
     virtual int multiprocessors() const = 0;
     /// The compute capability, times ten, that the device's code was compiled for.
     virtual int code_capability() const = 0;
+    /// The device's own stream, for a library that queues work on it; null: the default one.
+    virtual void* native_stream() const = 0;
     /// Queues it; download() tells of what goes wrong. Everything below but allocate() keeps its order.
     virtual void launch(const Launch& launch) = 0;
     /// The launches, each behind the one before it, with copies of their arguments; null where the device

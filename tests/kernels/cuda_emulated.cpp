@@ -4,6 +4,7 @@
 #include <new>
 
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda_memory.h"
 
 namespace tinyllm::test {
 namespace {
@@ -38,6 +39,7 @@ class EmulatedRuntime final : public cuda_emulated::Runtime {
     std::string description() const override { return "emulation on the CPU"; }
     int multiprocessors() const override { return 2; }
     int code_capability() const override { return code_capability_; }
+    void* native_stream() const override { return nullptr; }
     void launch(const Launch& launch) override {
         ++calls_.launches;
         run(launch);
@@ -82,8 +84,10 @@ class EmulatedRuntime final : public cuda_emulated::Runtime {
 
 std::unique_ptr<Backend> make_cuda_emulated_backend(Precision precision, int code_capability,
                                                     DeviceCalls* calls) {
-    return std::make_unique<cuda_emulated::CudaBackend>(
+    auto backend = std::make_unique<cuda_emulated::CudaBackend>(
         std::make_unique<EmulatedRuntime>(code_capability, calls), precision);
+    backend->use_cublaslt(cublaslt_choice());
+    return backend;
 }
 
 }  // namespace tinyllm::test

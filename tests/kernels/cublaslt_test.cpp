@@ -168,8 +168,13 @@ TEST_F(Cublaslt, LeavesTokensQuantizedWeightsAndStepsToTheOwnKernels) {
     (void)plain.run(*with, true, false, Activation::none, false, Phase::decode);
     // Code without tensor cores multiplies f32 by halves, which no library does.
     (void)plain.run(*old, true, false, Activation::none);
-    with->step([&] { (void)plain.run(*with, true, false, Activation::none); });
+    const Matrix w = with->pack({&plain.a.raw, 1}, nullptr);
+    std::vector<float> out(9 * 20);
+    const auto multiply = [&] { with->linear({.n = 9, .x = plain.x.data(), .w = &w, .out = out.data()}); };
+    with->step(multiply);
     EXPECT_EQ(fake().products, before);
+    multiply();
+    EXPECT_EQ(fake().products, before + 1);
 }
 
 TEST_F(Cublaslt, AsksOncePerShapeAndAllocatesNoMore) {

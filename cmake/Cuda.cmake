@@ -45,6 +45,11 @@ message(STATUS "tinyllm: CUDA ${CUDAToolkit_VERSION} from ${CUDAToolkit_BIN_DIR}
 
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
 list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/kernels/cuda/without.cpp ${PROJECT_SOURCE_DIR}/kernels/cuda/memory.cpp)
+# Checks declarations against the header that lies beside the toolkit; another version's would not go with it.
+find_file(TINYLLM_CUBLASLT_HEADER cublasLt.h PATHS ${CUDAToolkit_INCLUDE_DIRS} NO_DEFAULT_PATH)
+if(NOT TINYLLM_CUBLASLT_HEADER)
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/kernels/cuda/cublaslt_header.cpp)
+endif()
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 target_sources(tinyllm PRIVATE ${sources} ${cuda_sources})
 set_source_files_properties(${sources} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)  # the toolkit's header is for these alone

@@ -1,8 +1,8 @@
-// Holds cublaslt_abi.h to the toolkit's header, where that is installed.
+// Holds cublaslt_abi.h to the toolkit's header; cmake/Cuda.cmake leaves this out where there is none.
 #include "kernels/cuda/cublaslt_abi.h"
 
-#if __has_include(<cublasLt.h>)
 #include <cublasLt.h>
+
 #if CUBLAS_VER_MAJOR >= 11
 namespace tinyllm::cublaslt {
 namespace {
@@ -29,5 +29,4 @@ static_assert(sizeof(Algorithm) == sizeof(cublasLtMatmulAlgo_t) &&
 
 }  // namespace
 }  // namespace tinyllm::cublaslt
-#endif
 #endif

@@ -7,7 +7,8 @@
 // every other backend is tested against it.
 //
 // Determinism, for every backend: an output element depends on its own inputs, the precision and the phase
-// only, never on the number of threads or on how many rows or segments share the call.
+// only, never on the number of threads or on how many rows or segments share the call. The one exception is a
+// GPU whose user asks for cuBLASLt (adr/0011).
 #pragma once
 
 #include <cstddef>

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
-#include <random>
 
 #include "engine/fail.h"
 
@@ -17,14 +16,13 @@ double ns_since(Clock::time_point start) {
     return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
 }
 
-std::vector<Token> random_tokens(std::int64_t n, std::int64_t vocab_size) {
-    std::mt19937_64 random(1);
+}  // namespace
+
+std::vector<Token> random_tokens(std::int64_t n, std::int64_t vocab_size, std::mt19937_64& random) {
     std::vector<Token> tokens(static_cast<std::size_t>(n));
     for (Token& token : tokens) token = static_cast<Token>(random() % static_cast<std::uint64_t>(vocab_size));
     return tokens;
 }
-
-}  // namespace
 
 std::string BenchTest::name() const {
     if (n_answers > 0) return fmt::format("pp{}+{}x{}", n_prompt, n_answers, n_answer);
@@ -45,7 +43,9 @@ BenchSamples run_test(Session& session, const BenchTest& test, int repetitions,
         fail(ErrorKind::usage, "{}: needs {} positions, the context holds {}", test.name(), needed,
              session.context());
     }
-    const std::vector<Token> tokens = random_tokens(test.n_depth + n, session.model().info().vocab_size);
+    std::mt19937_64 random(1);
+    const std::vector<Token> tokens =
+        random_tokens(test.n_depth + n, session.model().info().vocab_size, random);
     session.truncate(0);
     const std::span<const Token> all(tokens);
     const std::span<const Token> timed = all.subspan(static_cast<std::size_t>(test.n_depth));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct BenchSamples {
     std::vector<double> token_ms;  ///< tg: one per token of every repetition
     std::vector<StageUse> stages;  ///< of all repetitions; empty unless the model was loaded with a profile
 };
+
+/// `n` ids below vocab_size.
+std::vector<Token> random_tokens(std::int64_t n, std::int64_t vocab_size, std::mt19937_64& random);
 
 /// Random but repeatable tokens; logits of the last token are computed in every timed call, as a user would
 /// need them. One untimed run comes first; `warm` is called behind it. Throws Error(usage) if the test does

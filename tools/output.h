@@ -3,15 +3,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace tinyllm {
+#include "tools/json_text.h"
 
-/// Keeps keys in the order they were written.
-using Json = nlohmann::ordered_json;
+namespace tinyllm {
 
 enum class Format { table, md, csv, json, jsonl };
 

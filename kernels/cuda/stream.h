@@ -17,6 +17,21 @@ struct Launch {
     const void* arguments = nullptr;
 };
 
+/// `kernel` is what a Stream runs as a launch of `arguments`, a Kernel, which must outlive the result.
+template <typename Kernel, typename Grid>
+Launch launch_of(const void* kernel, const Grid& grid, int64_t shared_bytes, const Kernel& arguments) {
+    Launch launch;
+    launch.kernel = kernel;
+    launch.blocks_x = grid.x;
+    launch.blocks_y = grid.y;
+    launch.blocks_z = grid.z;
+    launch.threads = Kernel::kThreads;
+    launch.shared_bytes = static_cast<int>(shared_bytes);
+    launch.bytes = sizeof(Kernel);
+    launch.arguments = &arguments;
+    return launch;
+}
+
 /// launch_…() of launch.h are given one as `void*`.
 class Stream {
   public:

@@ -128,6 +128,11 @@ class BadInputTest(harness.CommandTest):
         os.remove(os.path.join(folder, "tokenizer.json"))
         self.fails(3, "tokenize", folder, "a")
 
+    def test_questions_nested_deep(self):
+        row = '{"goal": "a", "sol1": "b", "sol2": "c", "label": 0, "more": %s}'
+        deep = self.write("deep.jsonl", row % "[]" + "\n" + row % ("[" * 100000 + "]" * 100000) + "\n")
+        self.fails(7, "eval", self.model, "-t", "piqa", "--data", f"piqa={deep}", "-s", "-o", self.path("results"), says=["deep.jsonl:2", "64 levels"])
+
     def test_device_asked_for_is_a_demand(self):
         if self.json("info", "--json")["gpu"]["devices"]:
             self.skipTest("there is a GPU")

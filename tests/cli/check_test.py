@@ -118,7 +118,8 @@ class CheckTest(harness.CommandTest):
         def prompt(answers):
             return answers["runs"][0]["prompts"][1]
 
-        self.fails(7, "check", self.model, "--answers", self.write("no.json", "{"), says="no JSON")
+        self.fails(7, "check", self.model, "--answers", self.write("no.json", "{"), says="expected JSON")
+        self.fails(7, "check", self.model, "--answers", self.write("deep.json", "[" * 200000), says=["deep.json", "64 levels"])
         cases = ((lambda a: a.update(schema="tinyllm.check/9"), "schema"),
                  (lambda a: a["model"].update(vocab_size=0), "model.vocab_size"),
                  (lambda a: a.pop("runs"), "runs"),

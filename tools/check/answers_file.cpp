@@ -5,6 +5,7 @@
 
 #include "engine/fail.h"
 #include "tools/eval/machine.h"
+#include "tools/eval/row.h"
 #include "tools/output.h"
 
 namespace tinyllm::check {
@@ -19,10 +20,8 @@ struct Place {
     std::string at;
 
     [[noreturn]] void bad(const std::string& expected) const {
-        const std::string found =
-            json.is_null() ? "nothing" : json.dump(-1, ' ', true, Json::error_handler_t::replace);
         fail(ErrorKind::corrupt, "{}: {}: expected {}, found {}", path, at.empty() ? "the file" : at,
-             expected, found.size() > 60 ? found.substr(0, 60) + "…" : found);
+             expected, json.is_null() ? "nothing" : eval::describe(json));
     }
     Place member(const char* key) const {
         static const Json nothing;
@@ -125,9 +124,7 @@ void write_answers(const std::string& path, const AnswersFile& file) {
 }
 
 AnswersFile read_answers(const std::string& path) {
-    const std::string bytes = read_file(path);
-    const Json json = Json::parse(bytes, nullptr, false);
-    if (json.is_discarded()) fail(ErrorKind::corrupt, "{}: the file is no JSON", path);
+    const Json json = json_from(read_file(path), path);
     const Place all{path, json, ""};
     if (all.member("schema").json != kSchema) all.member("schema").bad(kSchema);
     const Place model = all.member("model");

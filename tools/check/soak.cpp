@@ -1,15 +1,13 @@
 #include "tools/check/soak.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <fstream>
 #include <limits>
 #include <random>
 
 #include "tools/bench_run.h"
+#include "tools/board.h"
 
 namespace tinyllm::check {
 namespace {
@@ -20,20 +18,6 @@ double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Bytes of this process in memory; 0 where the system does not say.
-std::int64_t resident_now() {
-    std::ifstream file("/proc/self/statm");
-    std::int64_t size = 0, resident = 0;
-    file >> size >> resident;
-    return file ? resident * sysconf(_SC_PAGESIZE) : 0;
-}
-
-std::vector<Token> random_tokens(std::int64_t n, std::int64_t vocab_size, std::mt19937_64& random) {
-    std::vector<Token> tokens(static_cast<std::size_t>(n));
-    for (Token& token : tokens) token = static_cast<Token>(random() % static_cast<std::uint64_t>(vocab_size));
-    return tokens;
-}
-
 void run_round(const std::shared_ptr<const Model>& model, const SessionOptions& session_options,
                const SoakOptions& options, std::mt19937_64& random, SoakRound& round) {
     const std::int64_t vocab = model->info().vocab_size;
@@ -42,16 +26,14 @@ void run_round(const std::shared_ptr<const Model>& model, const SessionOptions& 
     const std::int64_t n =
         options.n_prompt -
         static_cast<std::int64_t>(random() % static_cast<std::uint64_t>((options.n_prompt + 3) / 4));
-    Clock::time_point start = Clock::now();
     session.prefill(random_tokens(n, vocab, random));
     session.logits();
-    round.prompt_ms = milliseconds_since(start);
     GenerateOptions generate;
     generate.max_tokens = options.n_gen;
     generate.ignore_eos = true;
     generate.sampler.temperature = 1;
     generate.sampler.seed = random();
-    start = Clock::now();
+    const Clock::time_point start = Clock::now();
     Session fork = session.fork();
     const std::size_t written = session.generate(generate).size();
     round.token_ms = milliseconds_since(start) / static_cast<double>(std::max<std::size_t>(written, 1));
@@ -72,7 +54,7 @@ std::vector<SoakRound> soak(const std::shared_ptr<const Model>& model, const Ses
     do {
         SoakRound round;
         run_round(model, session, options, random, round);
-        round.resident = resident_now();
+        round.resident = resident_bytes().value_or(0);
         round.seconds = milliseconds_since(start) / 1000;
         rounds.push_back(round);
     } while (on_round(rounds.back()) && rounds.back().seconds < options.seconds);

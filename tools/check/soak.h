@@ -12,10 +12,10 @@ namespace tinyllm::check {
 
 /// One round of work.
 struct SoakRound {
-    double seconds = 0;         ///< since the start, at the round's end
-    std::int64_t resident = 0;  ///< bytes of the process behind it, its sessions gone
-    double token_ms = 0;        ///< of a generated token
-    double prompt_ms = 0;
+    double seconds = 0;  ///< since the start, at the round's end
+    std::int64_t resident =
+        0;                ///< bytes of the process behind it, its sessions gone; 0: the system does not say
+    double token_ms = 0;  ///< of a generated token
 };
 
 struct SoakOptions {

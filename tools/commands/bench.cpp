@@ -2,8 +2,6 @@
 // moved beside them.
 #include <algorithm>
 #include <cctype>
-#include <ctime>
-#include <fstream>
 
 #include "engine/fail.h"
 #include "tinyllm/inspect.h"
@@ -14,6 +12,7 @@
 #include "tools/bench_soak.h"
 #include "tools/board.h"
 #include "tools/command.h"
+#include "tools/eval/machine.h"
 #include "tools/log.h"
 #include "tools/memory_check.h"
 #include "tools/model_flags.h"
@@ -53,21 +52,6 @@ std::string show_count(std::int64_t n) {
     if (value >= 1e6) return fmt::format("{:.2f} M", value / 1e6);
     if (value >= 1e3) return fmt::format("{:.2f} K", value / 1e3);
     return std::to_string(n);
-}
-
-std::string utc_now() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts = {};
-    gmtime_r(&now, &parts);
-    char text[32];
-    std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
-}
-
-/// A new peak for the next model; where the kernel does not offer it, the peak goes on from the process's
-/// start.
-void reset_peak() {
-    std::ofstream("/proc/self/clear_refs") << "5";
 }
 
 std::vector<BenchTest> tests_of(const BenchOptions& options) {
@@ -131,7 +115,7 @@ Json row_json(const Setting& setting, const BenchTest& test, const BenchSamples&
                 {"n_answers", test.n_answers},
                 {"n_answer", test.n_answer},
                 {"test", test.name()},
-                {"test_time", utc_now()},
+                {"test_time", eval::utc_now()},
                 {"avg_ns", static_cast<std::int64_t>(mean(samples.ns))},
                 {"stddev_ns", static_cast<std::int64_t>(standard_deviation(samples.ns))},
                 {"avg_ts", mean(per_second)},
@@ -254,7 +238,7 @@ int bench(BenchOptions& options) {
         const double bandwidth = measured_read_bandwidth(threads, options.model.load.cores);
         std::optional<Limits> limits;
         if (options.model.load.profile) limits = measure_limits(threads, options.model.load.cores, bandwidth);
-        reset_peak();
+        eval::reset_peak_resident();
         const auto model = load_model(options.model);
         for (const auto& k_type : k_types) {
             for (const auto& v_type : v_types) {

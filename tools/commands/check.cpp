@@ -35,8 +35,8 @@ std::vector<std::string> prompts_in(const std::string& path) {
         const std::string line = text.substr(at, end - at);
         at = end + 1;
         if (line.empty()) continue;
-        const Json json = line.front() == '"' ? Json::parse(line, nullptr, false) : Json();
-        prompts.push_back(json.is_string() ? json.get<std::string>() : line);
+        const auto json = line.front() == '"' ? json_if(line) : std::nullopt;
+        prompts.push_back(json && json->is_string() ? json->get<std::string>() : line);
     }
     if (prompts.empty()) fail(ErrorKind::usage, "{}: expected a prompt a line, found none", path);
     return prompts;

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "tools/json_text.h"
+
 namespace tinyllm::eval {
 
-using Json = nlohmann::ordered_json;  // keeps keys in the order they were written
+using tinyllm::Json;
 
 /// The answer choices of ARC and OpenBookQA rows.
 struct Choices {

@@ -67,14 +67,6 @@ std::vector<Row> read_tsv(const std::string& name, const std::string& bytes, std
     return rows;
 }
 
-Json parse(const std::string& text, const std::string& place) {
-    try {
-        return Json::parse(text);
-    } catch (const Json::exception& error) {
-        fail(ErrorKind::corrupt, "{}: expected JSON, found {}", place, error.what());
-    }
-}
-
 // Hugging Face's rows API: {"rows": [{"row_idx": 0, "row": {...}, "truncated_cells": []}, ...]}.
 bool is_rows_answer(const Json& value) {
     return value.is_object() && value.contains("rows") && value.at("rows").is_array();
@@ -98,7 +90,7 @@ std::vector<Row> read_json(const std::string& name, const std::string& bytes, st
     std::vector<Row> rows;
     const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
     if (begin != std::string::npos && bytes[begin] == '[') {
-        const Json all = parse(bytes, name);
+        const Json all = json_from(bytes, name);
         for (const Json& item : all) {
             Row row{item, fmt::format("{}: [{}]", name, rows.size()), ""};
             if (!item.is_object()) row.bad("row", "an object", describe(item));
@@ -107,16 +99,16 @@ std::vector<Row> read_json(const std::string& name, const std::string& bytes, st
         return rows;
     }
     if (fs::path(name).extension() == ".json") {
-        const Json all = Json::parse(bytes, nullptr, false);
-        if (is_rows_answer(all)) {
-            add_rows_answer(all, name, rows);
+        const auto all = json_if(bytes);
+        if (all && is_rows_answer(*all)) {
+            add_rows_answer(*all, name, rows);
             return rows;
         }
     }
     for_each_line(bytes, [&](const std::string& line, std::size_t number) {
         if (blank(line)) return true;
         const std::string place = fmt::format("{}:{}", name, number);
-        Json value = parse(line, place);
+        Json value = json_from(line, place);
         if (!value.is_object())
             fail(ErrorKind::corrupt, "{}: expected a JSON object, found {}", place, describe(value));
         if (is_rows_answer(value)) {

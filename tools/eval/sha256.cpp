@@ -1,7 +1,6 @@
 #include "tools/eval/sha256.h"
 
 #include <bit>
-#include <cstring>
 #include <fstream>
 #include <vector>
 
@@ -24,17 +23,15 @@ constexpr std::uint32_t kRound[64] = {
 
 }  // namespace
 
-void Sha256::block(const std::uint8_t* bytes) {
+void Sha256Rule::mix(std::array<std::uint32_t, 8>& state, const std::array<std::uint32_t, 16>& words) {
     std::uint32_t w[64];
-    for (int i = 0; i < 16; ++i)
-        w[i] = std::uint32_t{bytes[4 * i]} << 24 | std::uint32_t{bytes[4 * i + 1]} << 16 |
-               std::uint32_t{bytes[4 * i + 2]} << 8 | bytes[4 * i + 3];
+    std::copy(words.begin(), words.end(), w);
     for (int i = 16; i < 64; ++i) {
         const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
         const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
-    auto [a, b, c, d, e, f, g, h] = state_;
+    auto [a, b, c, d, e, f, g, h] = state;
     for (int i = 0; i < 64; ++i) {
         const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
         const std::uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
@@ -44,36 +41,7 @@ void Sha256::block(const std::uint8_t* bytes) {
         d = c, c = b, b = a, a = t1 + t2;
     }
     const std::uint32_t add[8] = {a, b, c, d, e, f, g, h};
-    for (std::size_t i = 0; i < 8; ++i) state_[i] += add[i];
-}
-
-void Sha256::update(const void* data, std::size_t bytes) {
-    const auto* at = static_cast<const std::uint8_t*>(data);
-    std::size_t used = bytes_ % 64;
-    bytes_ += bytes;
-    if (used) {
-        const std::size_t take = std::min(bytes, 64 - used);
-        std::memcpy(open_.data() + used, at, take);
-        at += take;
-        bytes -= take;
-        if (used + take < 64) return;
-        block(open_.data());
-    }
-    for (; bytes >= 64; at += 64, bytes -= 64) block(at);
-    if (bytes) std::memcpy(open_.data(), at, bytes);
-}
-
-std::string Sha256::hex() {
-    const std::uint64_t bits = bytes_ * 8;
-    const std::uint8_t one = 0x80, zero = 0;
-    update(&one, 1);
-    while (bytes_ % 64 != 56) update(&zero, 1);
-    std::uint8_t length[8];
-    for (int i = 0; i < 8; ++i) length[i] = static_cast<std::uint8_t>(bits >> (56 - 8 * i));
-    update(length, 8);
-    std::string text;
-    for (std::uint32_t word : state_) text += fmt::format("{:08x}", word);
-    return text;
+    for (std::size_t i = 0; i < 8; ++i) state[i] += add[i];
 }
 
 std::string sha256_of(std::string_view text) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/fail.h"
@@ -68,7 +67,7 @@ void measure(Snapshot& snapshot) {
 }  // namespace
 
 std::vector<std::string> shards_of_index(const fs::path& index) {
-    const auto json = nlohmann::json::parse(read_file(index.string()), nullptr, false);
+    const Json json = json_if(read_file(index.string())).value_or(Json());
     const auto map = json.is_object() ? json.find("weight_map") : json.end();
     if (!json.is_object() || map == json.end() || !map->is_object())
         fail(ErrorKind::corrupt, "{}: expected an object with a weight_map, found none", index.string());

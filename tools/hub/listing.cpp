@@ -3,12 +3,12 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 
 #include "engine/fail.h"
 #include "tools/hub/repository.h"
+#include "tools/json_text.h"
 
 namespace tinyllm::hub {
 namespace {
@@ -49,8 +49,8 @@ std::string names_of(const std::vector<RemoteFile>& files) {
     return text.empty() ? "no files" : text;
 }
 
-RemoteFile read_file_entry(const nlohmann::json& entry, const std::string& subject) {
-    const auto text_of = [](const nlohmann::json& object, const char* key) {
+RemoteFile read_file_entry(const Json& entry, const std::string& subject) {
+    const auto text_of = [](const Json& object, const char* key) {
         const auto found = object.is_object() ? object.find(key) : object.end();
         if (!object.is_object() || found == object.end() || !found->is_string()) return std::string();
         return found->get<std::string>();
@@ -100,7 +100,7 @@ const RemoteFile* Listing::find(const std::string& name) const {
 }
 
 Listing read_listing(const std::string& text, const std::string& subject) {
-    const auto json = nlohmann::json::parse(text, nullptr, false);
+    const Json json = json_if(text).value_or(Json());
     const auto get = [&](const char* key) { return json.is_object() ? json.find(key) : json.end(); };
     const auto commit = get("sha"), files = get("siblings");
     if (!json.is_object() || commit == json.end() || files == json.end() || !commit->is_string() ||

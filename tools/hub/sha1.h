@@ -2,23 +2,15 @@
 // forgery.
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <string>
+#include "tools/block_digest.h"
 
 namespace tinyllm::hub {
 
-class Sha1 {
-  public:
-    void update(const void* data, std::size_t bytes);
-    std::string hex();  ///< ends the sum; call once
-
-  private:
-    void block(const std::uint8_t* bytes);
-    std::array<std::uint32_t, 5> state_{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-    std::array<std::uint8_t, 64> open_{};
-    std::uint64_t bytes_ = 0;
+struct Sha1Rule {
+    static constexpr std::array<std::uint32_t, 5> kStart{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
+                                                         0xc3d2e1f0};
+    static void mix(std::array<std::uint32_t, 5>& state, const std::array<std::uint32_t, 16>& words);
 };
+using Sha1 = BlockDigest<Sha1Rule>;
 
 }  // namespace tinyllm::hub

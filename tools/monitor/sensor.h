@@ -5,17 +5,18 @@
 #include <sys/types.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tools/json_text.h"
+
 namespace tinyllm {
 namespace monitor {
 
-using Json = nlohmann::ordered_json;
+using tinyllm::Json;
 
 enum class Quantity {
     power,          ///< W

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/fail.h"
+#include "tools/study/units.h"
 
 namespace tinyllm::study {
 namespace {
@@ -14,10 +15,8 @@ std::size_t hits(const CellFigures& cell) {
                       [](const eval::Answer& a) { return a.prediction == a.gold; }));
 }
 
-std::string with_interval(const CellFigures& cell) {
-    const eval::Interval interval = eval::wilson(hits(cell), cell.answers.size());
-    return fmt::format("{:.1f} ({:.1f} to {:.1f})", 100 * cell.figures.acc.value, 100 * interval.low,
-                       100 * interval.high);
+std::string accuracy_of(const CellFigures& cell) {
+    return share_with_interval(hits(cell), cell.answers.size());
 }
 
 Json compare_cells(const CellFigures& a, const CellFigures& b) {
@@ -42,8 +41,8 @@ Json compare_cells(const CellFigures& a, const CellFigures& b) {
             {"type", a.type},
             {"task", a.task},
             {"n", differences.size()},
-            {"a", with_interval(a)},
-            {"b", with_interval(b)},
+            {"a", accuracy_of(a)},
+            {"b", accuracy_of(b)},
             {"difference", 100 * difference.value},
             {"stderr", difference.stderr_ ? Json(100 * *difference.stderr_) : Json()},
             {"only_a", only_a},

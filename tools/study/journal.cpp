@@ -96,10 +96,9 @@ std::optional<JournalState> read_journal(const fs::path& path) {
         if (end == std::string::npos) break;  // torn
         ++number;
         try {
-            take_line(state,
-                      Json::parse(bytes.begin() + static_cast<std::ptrdiff_t>(start),
-                                  bytes.begin() + static_cast<std::ptrdiff_t>(end)),
-                      number == 1);
+            const auto line = json_if(std::string_view(bytes).substr(start, end - start));
+            if (!line) throw std::invalid_argument("no JSON");
+            take_line(state, *line, number == 1);
         } catch (const std::exception& problem) {
             fail(ErrorKind::corrupt,
                  "{}:{}: expected a journal line, found {}; remove the file or use --fresh", path.string(),

@@ -47,12 +47,6 @@ std::vector<Pair> pairs_of(const Summary& summary) {
     return pairs;
 }
 
-std::string share_with_interval(std::size_t hits, std::size_t n) {
-    const eval::Interval interval = eval::wilson(hits, n);
-    return fmt::format("{:.1f} ({:.1f} to {:.1f})", 100 * static_cast<double>(hits) / static_cast<double>(n),
-                       100 * interval.low, 100 * interval.high);
-}
-
 Json or_null(double value) {
     return std::isnan(value) ? Json() : Json(value);
 }

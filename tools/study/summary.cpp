@@ -245,7 +245,7 @@ Summary read_summary(const std::string& folder) {
     const fs::path path = fs::path(folder) / "study.json";
     Summary summary;
     try {
-        summary.study = Json::parse(eval::read_bytes(path));
+        summary.study = json_from(eval::read_bytes(path), path.string());
         for (const Json& model : summary.study.at("models"))
             summary.models.push_back(model.at("name").get<std::string>());
         summary.types = summary.study.at("types").get<std::vector<std::string>>();

@@ -168,16 +168,8 @@ __global__ void __launch_bounds__(Kernel::kThreads) run_kernel(const Kernel kern
 /// Hands it to the Stream; the driver reports what goes wrong at the next wait.
 template <typename Kernel>
 void launch(void* stream, Grid grid, int64_t shared_bytes, const Kernel& kernel) {
-    Launch launch;
-    launch.kernel = reinterpret_cast<const void*>(&run_kernel<Kernel>);
-    launch.blocks_x = grid.x;
-    launch.blocks_y = grid.y;
-    launch.blocks_z = grid.z;
-    launch.threads = Kernel::kThreads;
-    launch.shared_bytes = static_cast<int>(shared_bytes);
-    launch.bytes = sizeof(Kernel);
-    launch.arguments = &kernel;
-    static_cast<Stream*>(stream)->launch(launch);
+    const auto* entry = reinterpret_cast<const void*>(&run_kernel<Kernel>);
+    static_cast<Stream*>(stream)->launch(launch_of(entry, grid, shared_bytes, kernel));
 }
 
 /// The compute capability, times ten, of the PTX that the kernel's code on the current device was made of,

@@ -236,15 +236,8 @@ void launch(void* stream, Grid grid, int64_t shared_bytes, const Kernel& kernel)
     if (grid.x < 1 || grid.y < 1 || grid.y > 65535 || grid.z < 1 || grid.z > 65535) {
         throw std::logic_error("a launch of no blocks, or too many");
     }
-    Launch launch;
-    launch.kernel = reinterpret_cast<const void*>(&run_emulated<Kernel>);
-    launch.blocks_x = grid.x;
-    launch.blocks_y = grid.y;
-    launch.blocks_z = grid.z;
-    launch.threads = Kernel::kThreads;
-    launch.shared_bytes = static_cast<int>(shared_bytes);
-    launch.bytes = sizeof(Kernel);
-    launch.arguments = &kernel;
+    const auto* entry = reinterpret_cast<const void*>(&run_emulated<Kernel>);
+    const Launch launch = launch_of(entry, grid, shared_bytes, kernel);
     if (stream) {
         static_cast<Stream*>(stream)->launch(launch);
     } else {

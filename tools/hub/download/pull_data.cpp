@@ -69,7 +69,7 @@ class RowsFile {
 // for, whole, and one the task can read.
 std::string read_page(const std::string& text, const eval::Task& task, const std::string& subject,
                       std::size_t first, std::size_t total, std::size_t& count) {
-    const eval::Json answer = eval::Json::parse(text, nullptr, false);
+    const Json answer = json_if(text).value_or(Json());
     const auto get = [&](const char* key) { return answer.is_object() ? answer.find(key) : answer.end(); };
     const auto rows = get("rows"), n_total = get("num_rows_total");
     if (!answer.is_object() || rows == answer.end() || n_total == answer.end() || !rows->is_array() ||

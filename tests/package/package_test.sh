@@ -38,10 +38,10 @@ is_shared=$(cached BUILD_SHARED_LIBS)
 for kind in static shared; do
     shared=$(if [[ $kind == shared ]]; then echo ON; else echo OFF; fi)
     from=$build
-    # The library alone: the command is built from the same objects beside it.
+    # The library alone, since the command is built from the same objects beside it; fast is the other one.
     if [[ $shared != "$is_shared" ]]; then
         from=$work/build_$kind
-        cmake -S "$TINYLLM_SOURCE_DIR" -B "$from" -G Ninja -DCMAKE_BUILD_TYPE="$(cached CMAKE_BUILD_TYPE)" \
+        cmake -S "$TINYLLM_SOURCE_DIR" -B "$from" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 \
             -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" -DBUILD_SHARED_LIBS="$shared" \
             -DTINYLLM_WERROR="$(cached TINYLLM_WERROR)" -DTINYLLM_CUDA="$(cached TINYLLM_CUDA)" \
             -DCMAKE_UNITY_BUILD="$(cached CMAKE_UNITY_BUILD)" -DTINYLLM_TOOLS=OFF -DTINYLLM_TESTS=OFF >/dev/null

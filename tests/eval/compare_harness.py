@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the real lm-evaluation-harness and the study's oracle beside `tinyllm eval` on the official data sets, and compares every request.
 
-  compare_harness.py TINYLLM MODEL [--limit 100] [--tasks a,b] [--shared ../shared] [--python PYTHON]
+  compare_harness.py TINYLLM MODEL [--limit 100] [--tasks a,b] [--num-fewshot 0] [--shared ../shared] [--python PYTHON]
 
 MODEL is a Hugging Face folder (make_models.py writes one of each family). Needs the folder with the oracles and data sets (eval/lm_eval_local.py, eval/study_local.py, data/) and a
 Python with lm_eval, torch and transformers; exits with 77 where they are absent, 1 where anything differs.
@@ -16,21 +16,48 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL = "arc_easy,arc_challenge,openbookqa,boolq,piqa,social_iqa,winogrande,hellaswag"
+# The official training files are not at hand. Examples are drawn from what is: another split, or the scored file itself, where the harness leaves the
+# question out.
+TRAINING = {
+    "arc_easy": ("ARC-Easy/ARC-Easy-Dev.jsonl",),
+    "arc_challenge": ("ARC-Challenge/ARC-Challenge-Dev.jsonl",),
+    "openbookqa": ("OpenBookQA/dev.jsonl",),
+    "boolq": ("BoolQ/superglue_val.jsonl",),
+    "piqa": ("PIQA/valid.jsonl", "PIQA/valid-labels.lst"),
+    "social_iqa": ("SocialIQA/dev.jsonl", "SocialIQA/dev-labels.lst"),
+    "winogrande": ("WinoGrande/dev.jsonl",),
+    "hellaswag": ("HellaSwag/hellaswag_val_1000.jsonl",),
+}
 
 
-def ours(args, protocol, tasks, folder):
+def training(args, task):
+    return ",".join(os.path.join(args.shared, "data", name) for name in TRAINING[task])
+
+
+def ours(args, protocol, tasks, folder, shots=0):
     command = [args.tinyllm, "eval", args.model, "-t", tasks, "--data", os.path.join(args.shared, "data"), "--protocol", protocol, "--exact",
-               "-s", "-o", folder, "--format", "json"]
+               "-s", "-o", folder, "--format", "json", "-f", str(shots)]
     if args.limit:
         command += ["-L", str(args.limit)]
+    for task in tasks.split(",") if shots else []:
+        command += ["--data", f"{task}:train={training(args, task)}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(os.path.join(folder, "results.json")) as f:
-        results = json.load(f)
-    samples = {}
-    for task in tasks.split(","):
-        with open(os.path.join(folder, f"samples_{task}.jsonl"), encoding="utf-8", newline="") as f:
-            samples[task] = [json.loads(line) for line in f.read().split("\n") if line]
-    return results, samples
+        return json.load(f)
+
+
+def read_samples(folder, task):
+    with open(os.path.join(folder, f"samples_{task}.jsonl"), encoding="utf-8", newline="") as f:
+        return [json.loads(line) for line in f.read().split("\n") if line]
+
+
+def harness(args, tasks, out, shots=0):
+    """Writes what the real harness says to `out`."""
+    command = [args.python, os.path.join(HERE, "harness_oracle.py"), os.path.join(args.shared, "eval", "lm_eval_local.py"), "--model", args.model,
+               "--dtype", "float32", "--tasks", tasks, "--limit", str(args.limit), "--batch-size", "8", "--num-fewshot", str(shots), "--out", out]
+    for task in tasks.split(",") if shots else []:
+        command += ["--train", f"{task}={training(args, task)}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 class Report:
@@ -43,49 +70,57 @@ class Report:
             print("  DIFFERENT:", *words)
 
 
+def compare_task(task, theirs, samples, their_results, our_results, report):
+    """Every request and every figure of one task. Returns what was seen."""
+    before = report.errors
+    seen = {"questions": len(theirs), "requests": 0, "ids_differ": 0, "difference": 0.0, "of_tolerance": 0.0, "truncated": 0}
+    if len(theirs) != len(samples):
+        report.differ(task, "questions", len(theirs), len(samples))
+        return {**seen, "differences": report.errors - before}
+    for sample, mine in zip(theirs, samples):
+        gold = sample["gold"]
+        if mine["tinyllm"]["gold"] != gold:
+            report.differ(task, sample["doc_id"], "gold", gold, mine["tinyllm"]["gold"])
+        seen["truncated"] += mine["tinyllm"]["truncated"]
+        for i, request in enumerate(sample["requests"]):
+            seen["requests"] += 1
+            pair = mine["arguments"][f"gen_args_{i}"]
+            if (pair["arg_0"], pair["arg_1"]) != (request["context"], request["continuation"]):
+                report.differ(task, sample["doc_id"], i, "text", request["context"], "|", request["continuation"], "|", pair)
+            ids = mine["tinyllm"]["tokens"][i]
+            if ids["context"] != request["context_tokens"] or ids["continuation"] != request["continuation_tokens"]:
+                seen["ids_differ"] += 1
+                report.differ(task, sample["doc_id"], i, "token ids", request["context_tokens"][-3:], request["continuation_tokens"],
+                              ids["context"][-3:], ids["continuation"])
+            value, expected = mine["resps"][i][0], request["loglikelihood"]
+            difference, tolerance = abs(value - expected), 1e-3 + 1e-5 * abs(expected)
+            seen["difference"] = max(seen["difference"], difference)
+            seen["of_tolerance"] = max(seen["of_tolerance"], difference / tolerance)
+            if difference > tolerance:
+                report.differ(task, sample["doc_id"], i, "log-likelihood", expected, value)
+            if mine["resps"][i][1] != request["is_greedy"]:
+                report.differ(task, sample["doc_id"], i, "is_greedy", request["is_greedy"])
+        for metric in ("acc", "acc_norm"):
+            if sample.get(metric) is not None and mine.get(metric) != sample[metric]:
+                report.differ(task, sample["doc_id"], metric, sample[metric], mine.get(metric))
+    for key in ("acc,none", "acc_stderr,none", "acc_norm,none", "acc_norm_stderr,none"):
+        if (key in their_results) != (key in our_results):
+            report.differ(task, key, "present in one only")
+        elif key in their_results and abs(their_results[key] - our_results[key]) > 1e-12:
+            report.differ(task, key, their_results[key], our_results[key])
+    return {**seen, "differences": report.errors - before, "acc": our_results["acc,none"], "acc_norm": our_results.get("acc_norm,none")}
+
+
 def compare_lm_eval(args, folder, report):
     out = os.path.join(folder, "harness.json")
-    subprocess.run([args.python, os.path.join(args.shared, "eval", "lm_eval_local.py"), "--model", args.model, "--dtype", "float32", "--tasks",
-                    args.tasks, "--limit", str(args.limit), "--batch-size", "8", "--out", out], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
+    harness(args, args.tasks, out, args.num_fewshot)
     with open(out) as f:
-        harness = json.load(f)
-    results, samples = ours(args, "lm-eval", args.tasks, os.path.join(folder, "ours"))
-    for task, theirs in harness["samples"].items():
-        worst = 0.0
-        requests = 0
-        if len(theirs) != len(samples[task]):
-            report.differ(task, "questions", len(theirs), len(samples[task]))
-            continue
-        for sample, mine in zip(theirs, samples[task]):
-            gold = sample["gold"]
-            if mine["tinyllm"]["gold"] != gold:
-                report.differ(task, sample["doc_id"], "gold", gold, mine["tinyllm"]["gold"])
-            for i, request in enumerate(sample["requests"]):
-                requests += 1
-                pair = mine["arguments"][f"gen_args_{i}"]
-                if (pair["arg_0"], pair["arg_1"]) != (request["context"], request["continuation"]):
-                    report.differ(task, sample["doc_id"], i, "text", request["context"], "|", request["continuation"], "|", pair)
-                ids = mine["tinyllm"]["tokens"][i]
-                if ids["context"] != request["context_tokens"] or ids["continuation"] != request["continuation_tokens"]:
-                    report.differ(task, sample["doc_id"], i, "token ids", request["context_tokens"][-3:], request["continuation_tokens"],
-                                  ids["context"][-3:], ids["continuation"])
-                value, expected = mine["resps"][i][0], request["loglikelihood"]
-                worst = max(worst, abs(value - expected))
-                if abs(value - expected) > 1e-3 + 1e-5 * abs(expected):
-                    report.differ(task, sample["doc_id"], i, "log-likelihood", expected, value)
-                if mine["resps"][i][1] != request["is_greedy"]:
-                    report.differ(task, sample["doc_id"], i, "is_greedy", request["is_greedy"])
-            for metric in ("acc", "acc_norm"):
-                if sample.get(metric) is not None and mine.get(metric) != sample[metric]:
-                    report.differ(task, sample["doc_id"], metric, sample[metric], mine.get(metric))
-        for key in ("acc,none", "acc_stderr,none", "acc_norm,none", "acc_norm_stderr,none"):
-            if (key in harness["results"][task]) != (key in results["results"][task]):
-                report.differ(task, key, "present in one only")
-            elif key in harness["results"][task] and abs(harness["results"][task][key] - results["results"][task][key]) > 1e-12:
-                report.differ(task, key, harness["results"][task][key], results["results"][task][key])
-        print(f"lm-eval {task:14s} {len(theirs):5d} questions {requests:6d} requests, largest difference of log-likelihoods {worst:.2e}, "
-              f"acc {results['results'][task]['acc,none']:.4f}")
+        theirs = json.load(f)
+    results = ours(args, "lm-eval", args.tasks, os.path.join(folder, "ours"), args.num_fewshot)
+    for task, samples in theirs["samples"].items():
+        seen = compare_task(task, samples, read_samples(os.path.join(folder, "ours"), task), theirs["results"][task], results["results"][task], report)
+        print(f"lm-eval {task:14s} {seen['questions']:5d} questions {seen['requests']:6d} requests, largest difference of log-likelihoods "
+              f"{seen['difference']:.2e}, acc {results['results'][task]['acc,none']:.4f}")
 
 
 def compare_study(args, folder, report):
@@ -95,7 +130,8 @@ def compare_study(args, folder, report):
                     str(args.limit), "--out", out], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(out) as f:
         oracle = json.load(f)
-    results, samples = ours(args, "study", tasks, os.path.join(folder, "ours_study"))
+    results = ours(args, "study", tasks, os.path.join(folder, "ours_study"))
+    samples = {task: read_samples(os.path.join(folder, "ours_study"), task) for task in tasks.split(",")}
     for task, theirs in oracle["tasks"].items():
         worst = 0.0
         if theirs["n"] != len(samples[task]):
@@ -119,25 +155,35 @@ def compare_study(args, folder, report):
         print(f"study   {task:14s} {theirs['n']:5d} questions, largest difference of logits {worst:.2e}, acc {theirs['accuracy']:.4f}")
 
 
+def oracles_absent(args):
+    needed = [os.path.join(args.shared, "eval", name) for name in ("lm_eval_local.py", "study_local.py")]
+    have_python = subprocess.run([args.python, "-c", "import lm_eval, torch, transformers"], capture_output=True).returncode == 0
+    if all(map(os.path.exists, needed)) and have_python:
+        return False
+    print("skipped: needs", ", ".join(needed), "and a Python with lm_eval, torch and transformers")
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tinyllm")
     parser.add_argument("model")
     parser.add_argument("--limit", type=int, default=100, help="questions per task; 0: all")
     parser.add_argument("--tasks", default=ALL)
+    parser.add_argument("--num-fewshot", type=int, default=0)
     parser.add_argument("--shared", default=os.path.join(HERE, "..", "..", "..", "shared"))
     parser.add_argument("--python", default=sys.executable)
     args = parser.parse_args()
-    needed = [os.path.join(args.shared, "eval", name) for name in ("lm_eval_local.py", "study_local.py")]
-    if not all(map(os.path.exists, needed)) or subprocess.run([args.python, "-c", "import lm_eval, torch, transformers"], capture_output=True).returncode:
-        print("skipped: needs", ", ".join(needed), "and a Python with lm_eval, torch and transformers")
+    if oracles_absent(args):
         return 77
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
         compare_lm_eval(args, folder, report)
         with open(os.path.join(args.model, "config.json")) as f:
             causal = not json.load(f).get("is_encoder_decoder")
-        if causal:
+        if args.num_fewshot:
+            print("study   left out: it asks without examples")
+        elif causal:
             compare_study(args, folder, report)
         else:
             print("study   left out: its oracle knows causal models only")

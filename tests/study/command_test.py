@@ -74,7 +74,21 @@ def eval_command(folder):
     expect(run(*unsure, "--threshold", "boolq=1.0", "--format", "json"), 8, "below the threshold")
     expect(run(*common, "--threshold", "piqa=0"), 0)
     expect(run(*common, "--threshold", "piqa=x"), 2, "--threshold")
-    expect(run(*common, "-f", 3), 4, "--num-fewshot")
+    expect(run(*common, "-f", 3), 3, "piqa:train=FILE", "train.jsonl")
+    expect(run(*common, "-f", -1), 2, "--num-fewshot")
+    expect(run(*common, "-f", 3, "--protocol", "study"), 2, "--num-fewshot", "lm-eval")
+    shown = os.path.join(folder, "shown")
+    pool = os.path.join(folder, "pool.jsonl")
+    with open(pool, "w") as f:
+        f.writelines(json.dumps({"goal": f"goal {i}", "sol1": f"one {i}", "sol2": f"two {i}", "label": i % 2}) + "\n" for i in range(30))
+    few = expect(run(*common, "-f", 2, "--data", "piqa:train=" + pool, "-s", "-o", shown, "--format", "json"), 0)
+    results = json.loads(few.stdout)
+    assert results["n-shot"] == {"piqa": 2} and results["configs"]["piqa"]["num_fewshot"] == 2, results["configs"]
+    assert results["configs"]["piqa"]["examples_file"] == pool and results["config"]["fewshot_seed"] == 1234
+    with open(os.path.join(shown, "samples_piqa.jsonl")) as f:
+        shown = [json.loads(line)["arguments"]["gen_args_0"]["arg_0"] for line in f]
+    assert all(context.count("\n\nQuestion: ") == 2 and context.startswith("Question: goal ") for context in shown), shown[0]
+    assert len({context.split("\n\n")[0] for context in shown}) > 1, "every question draws its own examples"
     expect(run(*common, "--protocol", "other"), 2, "--protocol")
     expect(run(TINYLLM, "eval", MODEL, "-t", "mmlu", "--data", QUESTIONS), 2, "mmlu", "winogrande")
     expect(run(TINYLLM, "eval", MODEL, "-t", "arc_challenge", "--data", QUESTIONS), 3, "ARC-Challenge-Test.jsonl")

@@ -16,14 +16,15 @@ std::function<int()> add_eval(CLI::App& app) {
         ->required()
         ->allow_extra_args(false);
     app.add_option("--data", options->data,
-                   "folder searched for the official files, or task=FILE[,LABELS]; repeatable; default: what "
-                   "`tinyllm pull data:TASK` fetched")
+                   "folder searched for the official files, task=FILE[,LABELS] (questions) or "
+                   "task:train=FILE[,LABELS] (examples); repeatable; default: what `tinyllm pull data:TASK` "
+                   "fetched")
         ->allow_extra_args(false);
     app.add_option("--protocol", options->protocol,
                    "lm-eval (as lm-evaluation-harness) or study (as the published study)")
         ->capture_default_str();
     app.add_option("-f,--num-fewshot", options->num_fewshot,
-                   "examples in front of each question; 0 is all there is")
+                   "examples in front of each question, drawn from the task's training file (lm-eval only)")
         ->capture_default_str();
     app.add_option("-L,--limit", options->limit, "first N rows of a task, or a share below 1");
     app.add_option("-b,--batch-size", options->batch,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <tuple>
 
 #include "engine/fail.h"
 #include "tools/eval/rows_file.h"
@@ -44,12 +43,6 @@ std::optional<Split> split_of_name(const std::string& stem) {
     return split;
 }
 
-struct Rank {
-    bool official = false, wanted = false;
-    int layout = 0;
-    auto key() const { return std::tuple(official, wanted, layout); }
-};
-
 std::optional<fs::path> labels_beside(const fs::path& rows) {
     const fs::path labels = rows.parent_path() / (rows.stem().string() + "-labels.lst");
     std::error_code error;
@@ -66,6 +59,30 @@ std::string split_name(Split split) {
     return split == Split::test ? "test" : "validation";
 }
 
+constexpr std::string_view kTrainingMark = ":train";  // behind a task's name in --data
+
+// FILE[,LABELS] of a task.
+DataFile named_file(const std::string& task, std::string file) {
+    std::error_code error;
+    DataFile data;
+    // A comma belongs to the name if a file of the whole name exists.
+    const std::size_t comma = file.rfind(',');
+    if (comma != std::string::npos && !fs::exists(file, error)) {
+        data.labels = file.substr(comma + 1);
+        file.resize(comma);
+        if (!fs::is_regular_file(*data.labels, error))
+            fail(ErrorKind::not_found, "--data {}: no such labels file {}", task, data.labels->string());
+    }
+    data.rows = file;
+    if (!fs::is_regular_file(file, error))
+        fail(ErrorKind::not_found, "--data {}: no such file {}", task, file);
+    if (!data.labels) {
+        auto row = first_row(data.rows);
+        if (row && !has_label(*row)) data.labels = labels_beside(data.rows);
+    }
+    return data;
+}
+
 }  // namespace
 
 DataPlaces parse_data_arguments(const std::vector<std::string>& arguments) {
@@ -80,26 +97,13 @@ DataPlaces parse_data_arguments(const std::vector<std::string>& arguments) {
         if (equals == std::string::npos)
             fail(ErrorKind::not_found,
                  "--data {}: no such folder (a single file is given as task=FILE[,LABELS])", argument);
-        const std::string task(find_task(argument.substr(0, equals)).name);
-        std::string file = argument.substr(equals + 1);
-        DataFile data;
-        // A comma belongs to the name if a file of the whole name exists.
-        const std::size_t comma = file.rfind(',');
-        if (comma != std::string::npos && !fs::exists(file, error)) {
-            data.labels = file.substr(comma + 1);
-            file.resize(comma);
-            if (!fs::is_regular_file(*data.labels, error))
-                fail(ErrorKind::not_found, "--data {}: no such labels file {}", task, data.labels->string());
-        }
-        data.rows = file;
-        if (!fs::is_regular_file(file, error))
-            fail(ErrorKind::not_found, "--data {}: no such file {}", task, file);
-        if (!data.labels) {
-            auto row = first_row(data.rows);
-            if (row && !has_label(*row)) data.labels = labels_beside(data.rows);
-        }
-        if (!places.named.emplace(task, data).second)
-            fail(ErrorKind::usage, "--data: two files for {}", task);
+        std::string name = argument.substr(0, equals);
+        const bool training = name.ends_with(kTrainingMark);
+        if (training) name.resize(name.size() - kTrainingMark.size());
+        const std::string task(find_task(name).name);
+        auto& files = training ? places.training : places.named;
+        if (!files.emplace(task, named_file(task, argument.substr(equals + 1))).second)
+            fail(ErrorKind::usage, "--data: two files for {}", argument.substr(0, equals));
     }
     return places;
 }
@@ -127,60 +131,96 @@ DataIndex::DataIndex(DataPlaces places) : places_(std::move(places)) {
     }
 }
 
-std::optional<DataFile> DataIndex::try_find(const Task& task, Protocol protocol) const {
-    if (auto named = places_.named.find(std::string(task.name)); named != places_.named.end())
-        return named->second;
-    const Split wanted = protocol == Protocol::study ? Split::dev : task.scored;
+std::optional<std::pair<const DataIndex::Candidate*, DataIndex::Key>> DataIndex::best(
+    const Task& task, Protocol protocol, std::string_view argument, const Rank& rank) const {
     const Candidate* best = nullptr;
     const Candidate* equal = nullptr;
-    Rank best_rank;
+    Key best_key;
     for (const Candidate& candidate : candidates_) {
         auto in_path = [&](std::string_view word) { return candidate.words.find(word) != std::string::npos; };
         if (std::any_of(task.not_in_path.begin(), task.not_in_path.end(), in_path)) continue;
         if (!std::all_of(task.path_words.begin(), task.path_words.end(), in_path)) continue;
-        Rank rank;
-        rank.layout = task.fits(candidate.row, protocol);
-        if (rank.layout == 0) continue;
-        const std::string name = candidate.path.filename().string();
-        auto official = std::find_if(task.files.begin(), task.files.end(),
-                                     [&](const DataName& file) { return file.name == name; });
-        if (official != task.files.end()) {
-            rank.official = true;
-            rank.wanted = official->split == wanted;
-        } else if (auto split = split_of_name(candidate.path.stem().string())) {
-            rank.wanted = *split == wanted;
-        } else if (letters_and_digits(candidate.path.stem().string()) !=
-                   letters_and_digits(std::string(task.name))) {
-            continue;  // neither an official name nor a split nor the task's own name
-        } else {
-            rank.wanted = true;
-        }
-        if (!best || rank.key() > best_rank.key()) {
+        const int layout = task.fits(candidate.row, protocol);
+        if (layout == 0) continue;
+        const std::optional<Key> key = rank(candidate, layout);
+        if (!key) continue;
+        if (!best || *key > best_key) {
             best = &candidate;
             equal = nullptr;
-            best_rank = rank;
-        } else if (rank.key() == best_rank.key()) {
+            best_key = *key;
+        } else if (*key == best_key) {
             equal = &candidate;
         }
     }
     if (!best) return std::nullopt;
     if (equal)
         fail(ErrorKind::usage, "--data: {} and {} both fit {}; name one: --data {}=FILE", best->path.string(),
-             equal->path.string(), task.name, task.name);
-    DataFile file{best->path, std::nullopt, best_rank.wanted};
-    if (!has_label(best->row)) file.labels = labels_beside(best->path);
+             equal->path.string(), argument, argument);
+    return std::pair(best, best_key);
+}
+
+std::string DataIndex::folder_names() const {
+    std::string folders;
+    for (const fs::path& folder : places_.folders) list_item(folders, folder.string());
+    return folders.empty() ? "no folder given" : folders;
+}
+
+std::optional<DataFile> DataIndex::try_find(const Task& task, Protocol protocol) const {
+    if (auto named = places_.named.find(std::string(task.name)); named != places_.named.end())
+        return named->second;
+    const Split wanted = protocol == Protocol::study ? Split::dev : task.scored;
+    const auto found =
+        best(task, protocol, task.name, [&](const Candidate& candidate, int layout) -> std::optional<Key> {
+            const std::string name = candidate.path.filename().string();
+            auto official = std::find_if(task.files.begin(), task.files.end(),
+                                         [&](const DataName& file) { return file.name == name; });
+            if (official != task.files.end()) return Key(true, official->split == wanted, layout);
+            const std::string stem = candidate.path.stem().string();
+            if (auto split = split_of_name(stem)) return Key(false, *split == wanted, layout);
+            if (letters_and_digits(stem) != letters_and_digits(std::string(task.name)))
+                return std::nullopt;  // neither an official name nor a split nor the task's own name
+            return Key(false, true, layout);
+        });
+    if (!found) return std::nullopt;
+    DataFile file{found->first->path, std::nullopt, std::get<1>(found->second)};
+    if (!has_label(found->first->row)) file.labels = labels_beside(file.rows);
     return file;
 }
 
 DataFile DataIndex::find(const Task& task, Protocol protocol) const {
     if (auto file = try_find(task, protocol)) return *file;
-    std::string names, folders;
+    std::string names;
     for (const DataName& file : task.files) list_item(names, file.name);
-    for (const fs::path& folder : places_.folders) list_item(folders, folder.string());
-    if (folders.empty()) folders = "no folder given";
     fail(ErrorKind::not_found,
-         "--data {}: no file with rows of {}; looked for {} (or give --data {}=FILE[,LABELS])", folders,
-         task.name, names, task.name);
+         "--data {}: no file with rows of {}; looked for {} (or give --data {}=FILE[,LABELS])",
+         folder_names(), task.name, names, task.name);
+}
+
+DataFile DataIndex::find_training(const Task& task) const {
+    if (auto named = places_.training.find(std::string(task.name)); named != places_.training.end())
+        return named->second;
+    const std::string argument = std::string(task.name) + std::string(kTrainingMark);
+    const auto found = best(task, Protocol::lm_eval, argument,
+                            [&](const Candidate& candidate, int layout) -> std::optional<Key> {
+                                const auto& names = task.training_files;
+                                const std::string name = candidate.path.filename().string();
+                                if (std::find(names.begin(), names.end(), name) != names.end())
+                                    return Key(true, true, layout);
+                                const std::string last = name_words(candidate.path.stem().string()).back();
+                                if (last != "train" && last != "training") return std::nullopt;
+                                return Key(false, true, layout);
+                            });
+    if (!found) {
+        std::string names;
+        for (std::string_view name : task.training_files) list_item(names, name);
+        fail(ErrorKind::not_found,
+             "--data {}: no file with training rows of {}, which --num-fewshot draws from; looked for {} (or "
+             "give --data {}=FILE[,LABELS])",
+             folder_names(), task.name, names, argument);
+    }
+    DataFile file{found->first->path, std::nullopt};
+    if (!has_label(found->first->row)) file.labels = labels_beside(file.rows);
+    return file;
 }
 
 Questions load_questions(const Task& task, Protocol protocol, const DataFile& file, double limit) {

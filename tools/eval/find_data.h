@@ -2,9 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tools/eval/task.h"
@@ -17,13 +20,13 @@ struct DataFile {
     bool wanted_split = true;  ///< false: the protocol's own split was not there, the other one was
 };
 
-/// What --data gave: folders, and files named for a task.
+/// What --data gave: folders, and files named for a task's questions or for its examples.
 struct DataPlaces {
     std::vector<std::filesystem::path> folders;
-    std::map<std::string, DataFile> named;
+    std::map<std::string, DataFile> named, training;
 };
 
-/// Each argument is a folder or task=FILE[,LABELS]. Throws Error(usage, not_found).
+/// Each argument is a folder, task=FILE[,LABELS] or task:train=FILE[,LABELS]. Throws Error(usage, not_found).
 DataPlaces parse_data_arguments(const std::vector<std::string>& arguments);
 
 /// The files of all folders that may hold questions, with their first rows.
@@ -39,12 +42,24 @@ class DataIndex {
     /// As find(), but nothing where no file fits.
     std::optional<DataFile> try_find(const Task& task, Protocol protocol) const;
 
+    /// The training file that examples in front of questions are drawn from: official names before others
+    /// that end in "train", the harness's layout before others. Throws as find() does.
+    DataFile find_training(const Task& task) const;
+
   private:
     struct Candidate {
         std::filesystem::path path;
         std::string words;  // the path below its folder: lower case, letters and digits only
         Json row;
     };
+    /// How well a candidate of the task suits, the largest best; nothing for one that must not be taken.
+    using Key = std::tuple<bool, bool, int>;
+    using Rank = std::function<std::optional<Key>(const Candidate& candidate, int layout)>;
+    /// The best candidate and its key.
+    std::optional<std::pair<const Candidate*, Key>> best(const Task& task, Protocol protocol,
+                                                         std::string_view argument, const Rank& rank) const;
+    std::string folder_names() const;
+
     DataPlaces places_;
     std::vector<Candidate> candidates_;
 };

@@ -53,13 +53,14 @@ Json results_json(const std::vector<TaskRun>& runs) {
         all["configs"][name] = {{"task", name},
                                 {"dataset_path", std::string(run.task->dataset)},
                                 {"output_type", "multiple_choice"},
-                                {"num_fewshot", 0},
+                                {"num_fewshot", run.shots},
                                 {"protocol", std::string(protocol_name(run.protocol))},
                                 {"data_file", run.file},
                                 {"metric_list", metrics},
                                 {"metadata", {{"version", run.task->version}}}};
         all["versions"][name] = run.task->version;
-        all["n-shot"][name] = 0;
+        if (run.shots) all["configs"][name]["examples_file"] = run.examples_file;
+        all["n-shot"][name] = run.shots;
         all["n-samples"][name] = {{"original", run.rows}, {"effective", figures.n}};
         Json share = Json::array();
         for (double s : figures.predicted) share.push_back(s);

@@ -17,7 +17,9 @@ struct TaskRun {
     std::vector<Answer> answers;
     std::size_t rows = 0;  ///< in the data file
     std::string file;
-    bool timed = true;  ///< latencies are per question: it was run alone
+    bool timed = true;          ///< latencies are per question: it was run alone
+    int shots = 0;              ///< examples in front of each question
+    std::string examples_file;  ///< they were drawn from
 };
 
 /// {"alias", "acc,none", "acc_stderr,none", ...} of one task; acc_norm only where the harness reports it.

@@ -10,10 +10,12 @@
 #include "engine/fail.h"
 #include "tinyllm/system.h"
 #include "tools/board.h"
+#include "tools/eval/few_shot.h"
 #include "tools/eval/find_data.h"
 #include "tools/eval/machine.h"
 #include "tools/eval/model_files.h"
 #include "tools/eval/results.h"
+#include "tools/eval/rows_file.h"
 #include "tools/eval/table.h"
 #include "tools/hub/data_cache.h"
 #include "tools/hub/repository.h"
@@ -95,10 +97,19 @@ std::vector<std::size_t> longest_first(const std::vector<Prepared>& prepared) {
 struct TaskWork {
     const Task* task;
     Questions questions;
-    std::vector<Prepared> prepared;
-    std::vector<Answer> answers;
-    monitor::Window measured;  // while it was answered
+    std::string examples_file;  // with examples in front of the questions: what they were drawn from
+    std::vector<Prepared> prepared = {};
+    std::vector<Answer> answers = {};
+    monitor::Window measured = {};  // while it was answered
 };
+
+std::string add_examples(const RunOptions& options, const DataIndex& index, TaskWork& work) {
+    const DataFile file = index.find_training(*work.task);
+    FewShot few_shot(*work.task, read_rows(file.rows, file.labels), file.rows.string(),
+                     static_cast<std::size_t>(options.num_fewshot));
+    for (Example& question : work.questions.examples) few_shot.add_to(question);
+    return file.rows.string();
+}
 
 void answer_all(const Asker& asker, TaskWork& work, std::size_t batch, monitor::Sampler& sampler) {
     const std::vector<Example>& examples = work.questions.examples;
@@ -210,10 +221,12 @@ void write_output(const RunOptions& options, const Json& results, const std::vec
     write_file((folder / "results.json").string(), dump_json_pretty(results) + "\n");
 }
 
-void check_options(const RunOptions& options) {
-    if (options.num_fewshot != 0)
-        fail(ErrorKind::unsupported,
-             "--num-fewshot {}: examples in front of the question are not supported, only 0",
+void check_options(const RunOptions& options, Protocol protocol) {
+    if (options.num_fewshot < 0)
+        fail(ErrorKind::usage, "--num-fewshot: expected 0 or more, found {}", options.num_fewshot);
+    if (options.num_fewshot > 0 && protocol == Protocol::study)
+        fail(ErrorKind::usage,
+             "--num-fewshot {}: the study asked without examples; they belong to --protocol lm-eval",
              options.num_fewshot);
     if (options.limit < 0 || (options.limit > 1 && options.limit != std::floor(options.limit)))
         fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
@@ -239,8 +252,8 @@ std::vector<std::string> data_or_cache(const RunOptions& options) {
 }  // namespace
 
 int run_eval(const RunOptions& options) {
-    check_options(options);
     const Protocol protocol = protocol_from_name(options.protocol);
+    check_options(options, protocol);
     std::vector<Threshold> thresholds;
     for (const std::string& text : options.thresholds) thresholds.push_back(parse_threshold(text));
 
@@ -249,7 +262,8 @@ int run_eval(const RunOptions& options) {
     std::vector<TaskWork> work;
     for (const Task* task : choose_tasks(options.tasks, index, protocol)) {
         work.push_back(
-            {task, load_questions(*task, protocol, index.find(*task, protocol), options.limit), {}, {}, {}});
+            {task, load_questions(*task, protocol, index.find(*task, protocol), options.limit), {}});
+        if (options.num_fewshot > 0) work.back().examples_file = add_examples(options, index, work.back());
         for (const std::string& note : work.back().questions.notes)
             tinyllm::note("tinyllm: {}: {}", task->name, note);
     }
@@ -284,7 +298,8 @@ int run_eval(const RunOptions& options) {
     for (TaskWork& one : work) {
         answer_all(asker, one, static_cast<std::size_t>(options.batch), sampler);
         runs.push_back({one.task, protocol, &one.questions.examples, one.answers, one.questions.rows,
-                        one.questions.file.rows.string(), options.batch == 1});
+                        one.questions.file.rows.string(), options.batch == 1, options.num_fewshot,
+                        one.examples_file});
         const std::size_t cut = figures_of(one.answers).cut;
         if (cut)
             note("tinyllm: {}: {} {} longer than {} tokens and lost their {}", one.task->name, cut,
@@ -299,6 +314,8 @@ int run_eval(const RunOptions& options) {
                          {"model_args", "pretrained=" + options.model},
                          {"model_num_parameters", model->info().parameters},
                          {"protocol", options.protocol},
+                         {"num_fewshot", options.num_fewshot},
+                         {"fewshot_seed", options.num_fewshot > 0 ? Json(kFewShotSeed) : Json()},
                          {"batch_size", options.batch},
                          {"device", options.device},
                          {"limit", options.limit > 0 ? Json(options.limit) : Json()},

@@ -46,15 +46,17 @@ struct DataName {
 };
 
 struct Task {
-    std::string_view name;       ///< the harness's
-    std::string_view title;      ///< for people: "ARC-Easy"
-    std::string_view dataset;    ///< Hugging Face path
-    std::string_view config;     ///< and configuration there
-    double version = 1.0;        ///< of the harness's task definition
-    bool normalised = false;     ///< reports acc_norm too
-    Split scored = Split::dev;   ///< by the harness; the study always uses dev
-    std::size_t study_rows = 0;  ///< the study asks only the first so many; 0: all
+    std::string_view name;            ///< the harness's
+    std::string_view title;           ///< for people: "ARC-Easy"
+    std::string_view dataset;         ///< Hugging Face path
+    std::string_view config;          ///< and configuration there
+    double version = 1.0;             ///< of the harness's task definition
+    bool normalised = false;          ///< reports acc_norm too
+    Split scored = Split::dev;        ///< by the harness; the study always uses dev
+    std::size_t study_rows = 0;       ///< the study asks only the first so many; 0: all
+    bool options_in_context = false;  ///< the choices differ in their contexts and share one continuation
     std::vector<DataName> files;
+    std::vector<std::string_view> training_files;  ///< the release's names; examples are drawn from them
     std::vector<std::string_view>
         path_words;  ///< needed in the path (lower case, letters and digits only), if any
     std::vector<std::string_view> not_in_path;  ///< must not be there

@@ -10,12 +10,14 @@ Python with lm_eval, torch and transformers; exits with 77 where they are absent
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALL = "arc_easy,arc_challenge,openbookqa,boolq,piqa,social_iqa,winogrande,hellaswag"
+PREFIX = shlex.split(os.environ.get("TINYLLM_PREFIX", ""))  # in front of what computes: "nice -n 15" on a shared machine
 # The official training files are not at hand. Examples are drawn from what is: another split, or the scored file itself, where the harness leaves the
 # question out.
 TRAINING = {
@@ -35,7 +37,7 @@ def training(args, task):
 
 
 def ours(args, protocol, tasks, folder, shots=0):
-    command = [args.tinyllm, "eval", args.model, "-t", tasks, "--data", os.path.join(args.shared, "data"), "--protocol", protocol, "--exact",
+    command = [*PREFIX, args.tinyllm, "eval", args.model, "-t", tasks, "--data", os.path.join(args.shared, "data"), "--protocol", protocol, "--exact",
                "-s", "-o", folder, "--format", "json", "-f", str(shots)]
     if args.limit:
         command += ["-L", str(args.limit)]
@@ -53,7 +55,7 @@ def read_samples(folder, task):
 
 def harness(args, tasks, out, shots=0):
     """Writes what the real harness says to `out`."""
-    command = [args.python, os.path.join(HERE, "harness_oracle.py"), os.path.join(args.shared, "eval", "lm_eval_local.py"), "--model", args.model,
+    command = [*PREFIX, args.python, os.path.join(HERE, "harness_oracle.py"), os.path.join(args.shared, "eval", "lm_eval_local.py"), "--model", args.model,
                "--dtype", "float32", "--tasks", tasks, "--limit", str(args.limit), "--batch-size", "8", "--num-fewshot", str(shots), "--out", out]
     for task in tasks.split(",") if shots else []:
         command += ["--train", f"{task}={training(args, task)}"]

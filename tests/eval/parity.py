@@ -5,13 +5,12 @@
 
 WORK keeps the models (make_models.py), what the harness said (delete harness/ to ask it again) and results.json; a second call runs only what is
 missing there and `tinyllm`'s side. Prints a table. Exits with 1 where a token id, a log-likelihood beyond 1e-3 + 1e-5 |LL|, an answer or an
-accuracy differs, with 77 where the oracle is absent. PARITY_NICE, a command, is put in front of whatever computes.
+accuracy differs, with 77 where the oracle is absent.
 """
 
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
 
@@ -39,7 +38,7 @@ class Runner:
     def model(self, name):
         self.args.model = os.path.join(self.folder("models"), name)
         if not os.path.exists(os.path.join(self.args.model, "config.json")):
-            subprocess.run([*self.args.nice, self.args.python, os.path.join(HERE, "make_models.py"), self.folder("models"),
+            subprocess.run([*compare_harness.PREFIX, self.args.python, os.path.join(HERE, "make_models.py"), self.folder("models"),
                             os.path.join(self.args.shared, "data"), name], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def harness(self, name, shots, tasks):
@@ -87,7 +86,6 @@ def main():
     parser.add_argument("--shared", default=os.path.join(HERE, "..", "..", "..", "shared"))
     parser.add_argument("--python", default=sys.executable)
     args = parser.parse_args()
-    args.nice = shlex.split(os.environ.get("PARITY_NICE", "nice"))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if compare_harness.oracles_absent(args):
         return 77

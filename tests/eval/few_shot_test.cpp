@@ -9,7 +9,7 @@
 namespace tinyllm::eval {
 namespace {
 
-Json stored() {
+Json harness_contexts() {
     return Json::parse(read_bytes(std::string(TINYLLM_TEST_DIR) + "/eval/few_shot.json"));
 }
 
@@ -22,7 +22,7 @@ std::vector<Row> rows_times(const Json& task, int times) {
 }
 
 TEST(FewShot, ContextsAreTheHarnesss) {
-    const Json all = stored();
+    const Json all = harness_contexts();
     ASSERT_EQ(all.at("tasks").size(), all_tasks().size());
     for (const auto& [name, task] : all.at("tasks").items()) {
         FewShot few_shot(find_task(name), rows_times(task, 3), "rows", all.at("shots"));
@@ -57,7 +57,7 @@ TEST(FewShot, KeysMayStandInAnyOrder) {
 }
 
 TEST(FewShot, TooFewRows) {
-    const Json task = stored().at("tasks").at("boolq");  // two rows
+    const Json task = harness_contexts().at("tasks").at("boolq");  // two rows
     for (const auto& [times, shots, words] :
          {std::tuple(1, 2, "from at least 3"), std::tuple(2, 3, "2 rows that differ")}) {
         try {

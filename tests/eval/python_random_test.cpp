@@ -8,7 +8,7 @@ namespace {
 
 using Numbers = std::vector<std::uint32_t>;
 
-Numbers words(std::uint32_t seed, std::size_t count) {
+Numbers first_words(std::uint32_t seed, std::size_t count) {
     PythonRandom random(seed);
     Numbers drawn(count);
     for (std::uint32_t& word : drawn) word = random.bits(32);
@@ -17,10 +17,11 @@ Numbers words(std::uint32_t seed, std::size_t count) {
 
 TEST(PythonRandom, Words) {
     // r = random.Random(seed); print([r.getrandbits(32) for _ in range(n)])
-    EXPECT_EQ(words(1234, 6), (Numbers{4150886329, 3342196574, 1892932127, 501869158, 32175636, 389311301}));
-    EXPECT_EQ(words(0, 3), (Numbers{3626764237, 1654615998, 3255389356}));
-    EXPECT_EQ(words(4294967295, 3), (Numbers{2728839433, 2661025012, 872737089}));
-    EXPECT_EQ(words(1234, 2001).back(), 558462902u) << "behind three renewals of the state";
+    EXPECT_EQ(first_words(1234, 6),
+              (Numbers{4150886329, 3342196574, 1892932127, 501869158, 32175636, 389311301}));
+    EXPECT_EQ(first_words(0, 3), (Numbers{3626764237, 1654615998, 3255389356}));
+    EXPECT_EQ(first_words(4294967295, 3), (Numbers{2728839433, 2661025012, 872737089}));
+    EXPECT_EQ(first_words(1234, 2001).back(), 558462902u) << "behind three renewals of the state";
 }
 
 TEST(PythonRandom, FewerBits) {

@@ -1,6 +1,7 @@
 // Answered examples in front of a question, drawn as lm-evaluation-harness 0.4.13 draws them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

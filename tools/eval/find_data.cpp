@@ -196,7 +196,7 @@ DataFile DataIndex::find(const Task& task, Protocol protocol) const {
          folder_names(), task.name, names, task.name);
 }
 
-DataFile DataIndex::find_training(const Task& task) const {
+std::optional<DataFile> DataIndex::find_training(const Task& task) const {
     if (auto named = places_.training.find(std::string(task.name)); named != places_.training.end())
         return named->second;
     const std::string argument = std::string(task.name) + std::string(kTrainingMark);
@@ -210,14 +210,7 @@ DataFile DataIndex::find_training(const Task& task) const {
                                 if (last != "train" && last != "training") return std::nullopt;
                                 return Key(false, true, layout);
                             });
-    if (!found) {
-        std::string names;
-        for (std::string_view name : task.training_files) list_item(names, name);
-        fail(ErrorKind::not_found,
-             "--data {}: no file with training rows of {}, which --num-fewshot draws from; looked for {} (or "
-             "give --data {}=FILE[,LABELS])",
-             folder_names(), task.name, names, argument);
-    }
+    if (!found) return std::nullopt;
     DataFile file{found->first->path, std::nullopt};
     if (!has_label(found->first->row)) file.labels = labels_beside(file.rows);
     return file;

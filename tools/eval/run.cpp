@@ -103,8 +103,16 @@ struct TaskWork {
     monitor::Window measured = {};  // while it was answered
 };
 
+// The file that the examples were drawn from. As the harness does with a data set of one split, the
+// questions' own file stands in for a training file that is not there.
 std::string add_examples(const RunOptions& options, const DataIndex& index, TaskWork& work) {
-    const DataFile file = index.find_training(*work.task);
+    const auto training = index.find_training(*work.task);
+    const DataFile& file = training ? *training : work.questions.file;
+    if (!training)
+        tinyllm::note(
+            "tinyllm: {}: no training file ({}; or --data {}:train=FILE[,LABELS]): examples are drawn "
+            "from {}, and figures differ from those with examples from the training split",
+            work.task->name, fmt::join(work.task->training_files, ", "), work.task->name, file.rows.string());
     FewShot few_shot(*work.task, read_rows(file.rows, file.labels), file.rows.string(),
                      static_cast<std::size_t>(options.num_fewshot));
     for (Example& question : work.questions.examples) few_shot.add_to(question);

@@ -32,13 +32,21 @@ TRAINING = {
 }
 
 
+def edge(args, task):
+    """FILE[,LABELS] with the oracle's own odd rows; both tasks of ARC share theirs."""
+    names = [os.path.join(args.shared, "eval", "edge", task.replace("arc_challenge", "arc_easy") + end) for end in (".jsonl", "-labels.lst")]
+    return ",".join(filter(os.path.exists, names))
+
+
 def training(args, task):
-    return ",".join(os.path.join(args.shared, "data", name) for name in TRAINING[task])
+    return edge(args, task) if args.edge else ",".join(os.path.join(args.shared, "data", name) for name in TRAINING[task])
 
 
 def ours(args, protocol, tasks, folder, shots=0):
-    command = [*PREFIX, args.tinyllm, "eval", args.model, "-t", tasks, "--data", os.path.join(args.shared, "data"), "--protocol", protocol, "--exact",
-               "-s", "-o", folder, "--format", "json", "-f", str(shots)]
+    command = [*PREFIX, args.tinyllm, "eval", args.model, "-t", tasks, "--protocol", protocol, "--exact", "-s", "-o", folder, "--format", "json",
+               "-f", str(shots)]
+    for data in [f"{task}={edge(args, task)}" for task in tasks.split(",")] if args.edge else [os.path.join(args.shared, "data")]:
+        command += ["--data", data]
     if args.limit:
         command += ["-L", str(args.limit)]
     for task in tasks.split(",") if shots else []:
@@ -59,6 +67,8 @@ def harness(args, tasks, out, shots=0):
                "--dtype", "float32", "--tasks", tasks, "--limit", str(args.limit), "--batch-size", "8", "--num-fewshot", str(shots), "--out", out]
     for task in tasks.split(",") if shots else []:
         command += ["--train", f"{task}={training(args, task)}"]
+    for task in tasks.split(",") if args.edge else []:
+        command += ["--data", f"{task}={edge(args, task)}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -176,6 +186,7 @@ def main():
     parser.add_argument("--shared", default=os.path.join(HERE, "..", "..", "..", "shared"))
     parser.add_argument("--python", default=sys.executable)
     args = parser.parse_args()
+    args.edge = False
     if oracles_absent(args):
         return 77
     report = Report()

@@ -131,7 +131,7 @@ DataIndex::DataIndex(DataPlaces places) : places_(std::move(places)) {
     }
 }
 
-std::optional<std::pair<const DataIndex::Candidate*, DataIndex::Key>> DataIndex::best(
+std::optional<std::pair<const DataIndex::Candidate*, DataIndex::Key>> DataIndex::best_fit(
     const Task& task, Protocol protocol, std::string_view argument, const Rank& rank) const {
     const Candidate* best = nullptr;
     const Candidate* equal = nullptr;
@@ -169,8 +169,8 @@ std::optional<DataFile> DataIndex::try_find(const Task& task, Protocol protocol)
     if (auto named = places_.named.find(std::string(task.name)); named != places_.named.end())
         return named->second;
     const Split wanted = protocol == Protocol::study ? Split::dev : task.scored;
-    const auto found =
-        best(task, protocol, task.name, [&](const Candidate& candidate, int layout) -> std::optional<Key> {
+    const auto found = best_fit(
+        task, protocol, task.name, [&](const Candidate& candidate, int layout) -> std::optional<Key> {
             const std::string name = candidate.path.filename().string();
             auto official = std::find_if(task.files.begin(), task.files.end(),
                                          [&](const DataName& file) { return file.name == name; });
@@ -200,16 +200,15 @@ std::optional<DataFile> DataIndex::find_training(const Task& task) const {
     if (auto named = places_.training.find(std::string(task.name)); named != places_.training.end())
         return named->second;
     const std::string argument = std::string(task.name) + std::string(kTrainingMark);
-    const auto found = best(task, Protocol::lm_eval, argument,
-                            [&](const Candidate& candidate, int layout) -> std::optional<Key> {
-                                const auto& names = task.training_files;
-                                const std::string name = candidate.path.filename().string();
-                                if (std::find(names.begin(), names.end(), name) != names.end())
-                                    return Key(true, true, layout);
-                                const std::string last = name_words(candidate.path.stem().string()).back();
-                                if (last != "train" && last != "training") return std::nullopt;
-                                return Key(false, true, layout);
-                            });
+    const auto found = best_fit(
+        task, Protocol::lm_eval, argument, [&](const Candidate& candidate, int layout) -> std::optional<Key> {
+            const auto& names = task.training_files;
+            const std::string name = candidate.path.filename().string();
+            if (std::find(names.begin(), names.end(), name) != names.end()) return Key(true, true, layout);
+            const std::string last = name_words(candidate.path.stem().string()).back();
+            if (last != "train" && last != "training") return std::nullopt;
+            return Key(false, true, layout);
+        });
     if (!found) return std::nullopt;
     DataFile file{found->first->path, std::nullopt};
     if (!has_label(found->first->row)) file.labels = labels_beside(file.rows);

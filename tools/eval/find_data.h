@@ -57,8 +57,9 @@ class DataIndex {
     using Key = std::tuple<bool, bool, int>;
     using Rank = std::function<std::optional<Key>(const Candidate& candidate, int layout)>;
     /// The best candidate and its key.
-    std::optional<std::pair<const Candidate*, Key>> best(const Task& task, Protocol protocol,
-                                                         std::string_view argument, const Rank& rank) const;
+    std::optional<std::pair<const Candidate*, Key>> best_fit(const Task& task, Protocol protocol,
+                                                             std::string_view argument,
+                                                             const Rank& rank) const;
     std::string folder_names() const;
 
     DataPlaces places_;

@@ -113,7 +113,10 @@ std::string add_examples(const RunOptions& options, const DataIndex& index, Task
             "tinyllm: {}: no training file ({}; or --data {}:train=FILE[,LABELS]): examples are drawn "
             "from {}, and figures differ from those with examples from the training split",
             work.task->name, fmt::join(work.task->training_files, ", "), work.task->name, file.rows.string());
-    FewShot few_shot(*work.task, read_rows(file.rows, file.labels), file.rows.string(),
+    std::vector<Row> rows = read_rows(file.rows, file.labels);
+    if (const std::string note = work.task->read(rows.front()).note; !note.empty())
+        work.questions.notes.push_back("examples: " + note);
+    FewShot few_shot(*work.task, std::move(rows), file.rows.string(),
                      static_cast<std::size_t>(options.num_fewshot));
     for (Example& question : work.questions.examples) few_shot.add_to(question);
     return file.rows.string();

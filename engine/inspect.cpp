@@ -7,13 +7,17 @@
 #include <numeric>
 #include <set>
 
+#include "engine/fail.h"
 #include "engine/gguf.h"
 #include "engine/hf_folder.h"
 #include "engine/kv_cache.h"
+#include "engine/mixture.h"
 #include "engine/model_source.h"
+#include "engine/printable.h"
 #include "engine/weights.h"
 #include "kernels/cuda_memory.h"
 #include "kernels/packed_type.h"
+#include "tinyllm/convert.h"
 
 namespace tinyllm {
 namespace {
@@ -22,14 +26,16 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
     return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-/// The GGUF name of a tensor that belongs to the model; empty for one that loading passes over.
-std::string gguf_name(const ModelSource& source, const std::string& name) {
+/// The GGUF name of a tensor that belongs to the model, and whether it is stored as (inputs, outputs); no
+/// name for one that loading passes over.
+std::pair<std::string, bool> gguf_name(const ModelSource& source, const std::string& name) {
     const Architecture& architecture = *source.architecture;
     const bool hf = source.form == FileForm::hugging_face;
-    if (hf && is_ignored_hf_name(architecture, source.config, name)) return "";
-    if (!hf && std::ranges::count(architecture.gguf_in_config, name)) return "";
+    if (hf && is_ignored_hf_name(architecture, source.config, name)) return {};
+    if (!hf && std::ranges::count(architecture.gguf_in_config, name)) return {};
     const RuleMatch match = hf ? match_hf_name(architecture, name) : match_gguf_name(architecture, name);
-    return match.rule ? layer_name(match.rule->gguf, match.layer) : "";
+    if (!match.rule) return {};
+    return {layer_name(match.rule->gguf, match.layer), hf && match.rule->hf_transposed};
 }
 
 std::string tokenizer_kind(const ModelSource& source, const std::string& path) {
@@ -57,19 +63,27 @@ Precision precision_of(const ModelOptions& options) {
     return options.exact ? Precision::exact : Precision::fast;
 }
 
-/// Bytes of a tensor once it is loaded. Vectors count as stored, on a GPU as the floats they become.
 std::int64_t loaded_bytes(const TensorInfo& tensor, const ModelOptions& options) {
-    const bool gpu = options.device == "cuda";
-    if (tensor.shape.size() != 2)
-        return gpu ? elements(tensor.shape) * std::int64_t{sizeof(float)} : tensor.bytes;
-    DType type = tensor.type;
-    if (options.type)
-        type = weight_type(tensor.gguf_name, *options.type, type, tensor.shape[1], false, nullptr);
-    if (options.device == "ref")
-        return tensor.shape[0] * static_cast<std::int64_t>(row_bytes(type, tensor.shape[1]));
-    if (gpu) return cuda_matrix_bytes(type, tensor.shape[0], tensor.shape[1], precision_of(options));
-    type = packed_type(type, precision_of(options));
-    return tensor.shape[0] * packed_row_bytes(type, tensor.shape[1]);
+    return held_tensor(tensor, options).bytes;
+}
+
+/// Parameters, bytes and the main type, from the tensors.
+void sum_up(ModelFacts& facts) {
+    ModelInfo& info = facts.info;
+    std::map<DType, std::int64_t> by_type;
+    info.parameters = info.weight_bytes = 0;
+    for (const TensorInfo& tensor : facts.tensors) {
+        const std::int64_t n = elements(tensor.shape);
+        info.parameters += n;
+        info.weight_bytes += tensor.bytes;
+        by_type[tensor.type] += n;
+    }
+    if (!by_type.empty())
+        info.main_type = std::ranges::max_element(by_type, {}, [](const auto& p) { return p.second; })->first;
+    if (info.parameters > 0) {
+        facts.bits_per_weight =
+            8.0 * static_cast<double>(info.weight_bytes) / static_cast<double>(info.parameters);
+    }
 }
 
 /// What the largest step asks of a GPU. Scores of a text want the logits of many rows; they are counted.
@@ -94,6 +108,53 @@ CudaStep largest_step(const ModelFacts& facts, const ModelOptions& options, std:
 
 }  // namespace
 
+// Vectors count as stored, on a GPU as the floats they become.
+HeldTensor held_tensor(const TensorInfo& tensor, const ModelOptions& options) {
+    const bool gpu = options.device == "cuda";
+    if (tensor.shape.size() != 2) {
+        if (!gpu) return {tensor.type, tensor.bytes};
+        return {DType::f32, elements(tensor.shape) * std::int64_t{sizeof(float)}};
+    }
+    const std::int64_t rows = tensor.outputs(), cols = tensor.inputs();
+    DType type = tensor.type;
+    if (options.type) type = weight_type(tensor.gguf_name, *options.type, type, cols, false, nullptr);
+    if (options.device == "ref") return {type, rows * static_cast<std::int64_t>(row_bytes(type, cols))};
+    if (gpu) return {type, cuda_matrix_bytes(type, rows, cols, precision_of(options))};
+    type = packed_type(type, precision_of(options));
+    return {type, rows * packed_row_bytes(type, cols)};
+}
+
+ModelFacts with_mixture(ModelFacts facts, const std::string& mixture) {
+    const Mixture* found = find_mixture(mixture);
+    if (!found) {
+        fail(ErrorKind::usage, "{} is none of the mixtures {}", printable(mixture),
+             fmt::join(mixture_names(), ", "));
+    }
+    const ModelInfo& info = facts.info;
+    std::vector<std::string> matrices;
+    for (const TensorInfo& tensor : facts.tensors) {
+        if (tensor.shape.size() == 2) matrices.push_back(tensor.gguf_name);
+    }
+    const std::map<std::string, DType> types =
+        mixture_types(*found, matrices,
+                      {.n_layers = info.encoder_layers ? info.encoder_layers : info.n_layers,
+                       .heads_per_kv_head = info.n_heads / std::max<std::int64_t>(info.n_kv_heads, 1)});
+    for (TensorInfo& tensor : facts.tensors) {
+        const std::int64_t n = elements(tensor.shape);
+        if (tensor.shape.size() != 2) {
+            tensor.type = DType::f32;
+            tensor.bytes = n * std::int64_t{sizeof(float)};
+            continue;
+        }
+        const std::int64_t cols = tensor.inputs();
+        tensor.type =
+            weight_type(tensor.gguf_name, types.at(tensor.gguf_name), tensor.type, cols, true, nullptr);
+        tensor.bytes = tensor.outputs() * static_cast<std::int64_t>(row_bytes(tensor.type, cols));
+    }
+    sum_up(facts);
+    return facts;
+}
+
 std::int64_t decode_bytes(const ModelFacts& facts, const ModelOptions& options) {
     std::int64_t bytes = 0;
     for (const TensorInfo& tensor : facts.tensors) {
@@ -107,22 +168,17 @@ ModelFacts inspect_model(const std::string& path) {
     const Config& config = source.config;
     ModelFacts facts;
     ModelInfo& info = facts.info;
-    std::map<DType, std::int64_t> by_type;
     std::set<std::string> names;  // a shared weight may be stored under several
     for (const TensorView& tensor : source.tensors->tensors()) {
-        const std::string name = gguf_name(source, tensor.name);
+        const auto [name, transposed] = gguf_name(source, tensor.name);
         if (name.empty() || !names.insert(name).second) continue;
-        const std::int64_t n = elements(tensor.shape);
         const auto bytes = static_cast<std::int64_t>(tensor.data.size());
-        info.parameters += n;
-        info.weight_bytes += bytes;
-        by_type[tensor.type] += n;
         const bool row_only =
             name == "position_embd.weight" || (name == "token_embd.weight" && !config.tied_head);
         const bool once_per_context = name.starts_with("enc.") || name.find("cross_attn_k") != name.npos ||
                                       name.find("cross_attn_v") != name.npos;
-        facts.tensors.push_back(
-            {tensor.name, name, tensor.shape, tensor.type, bytes, !row_only && !once_per_context});
+        facts.tensors.push_back({tensor.name, name, tensor.shape, tensor.type, bytes,
+                                 !row_only && !once_per_context, transposed && tensor.shape.size() == 2});
     }
     info.path = path;
     info.architecture = source.architecture->name;
@@ -139,13 +195,7 @@ ModelFacts inspect_model(const std::string& path) {
     info.decoder_start = static_cast<Token>(config.decoder_start);
     info.eos = source.eos;
     facts.tokenizer = tokenizer_kind(source, path);
-    if (!by_type.empty()) {
-        info.main_type = std::ranges::max_element(by_type, {}, [](const auto& p) { return p.second; })->first;
-    }
-    if (info.parameters > 0) {
-        facts.bits_per_weight =
-            8.0 * static_cast<double>(info.weight_bytes) / static_cast<double>(info.parameters);
-    }
+    sum_up(facts);
     return facts;
 }
 

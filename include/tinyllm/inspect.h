@@ -19,6 +19,10 @@ struct TensorInfo {
     DType type = DType::f32;
     std::int64_t bytes = 0;      ///< in the file
     bool read_each_step = true;  ///< false: a decode step reads a row of it at most
+    bool transposed = false;     ///< a matrix stored as (inputs, outputs)
+    /// Of a matrix y = w x.
+    std::int64_t outputs() const { return shape[transposed ? 1 : 0]; }
+    std::int64_t inputs() const { return shape[transposed ? 0 : 1]; }
 };
 
 struct ModelFacts {
@@ -32,6 +36,18 @@ struct ModelFacts {
 
 /// Reads configuration and tensor descriptions. Throws Error: not_found, unsupported, corrupt.
 TINYLLM_API ModelFacts inspect_model(const std::string& path);
+
+/// How a tensor is held once it is loaded.
+struct HeldTensor {
+    DType type = DType::f32;  ///< of the packed form
+    std::int64_t bytes = 0;
+};
+/// Of a model loaded with `options`; options.device as in predict_memory().
+TINYLLM_API HeldTensor held_tensor(const TensorInfo& tensor, const ModelOptions& options);
+
+/// What inspect_model() would tell of the file that convert_to_gguf() writes with this `mixture`, `fallback`
+/// and no importance matrix; names and order stay. Throws Error(usage) for a name that is no mixture's.
+TINYLLM_API ModelFacts with_mixture(ModelFacts facts, const std::string& mixture);
 
 /// Bytes that a model loaded with `options` and one session that holds `positions` tokens will take; those of
 /// options.device "cuda" are told in any build, "auto" counts as "cpu". Throws Error(unsupported) for a cache

@@ -224,9 +224,7 @@ TEST(Boards, ReadsWhatItWrites) {
 
 TEST(Boards, RefusesWhatIsNone) {
     const std::string whole = board_json(plain_board()).dump();
-    const auto parse = [](const std::string& text) {
-        return kind_of([&] { parse_board(text, "file"); });
-    };
+    const auto parse = [](const std::string& text) { return kind_of([&] { parse_board(text, "file"); }); };
     const auto with = [&](const std::string& key, const Json& value) {
         Json json = Json::parse(whole);
         json[key] = value;

@@ -114,17 +114,11 @@ class CpuMachine final : public Machine {
     double seconds(const Sizes& sizes, const Step& step) const override {
         double sum = costs_.step_seconds;
         for (const Weight& weight : sizes.weights) sum += product(weight, rows_of(weight, step), step.decode);
-        // Each key and value is turned into floats once for the heads that share it.
-        const double flops = 4 * sizes.layers * sizes.head_dim * step.pairs *
-                             (sizes.heads + costs_.shared_head * sizes.kv_heads);
-        sum += std::max(flops / (rates_.f32 * costs_.attention * crowd()),
-                        step.positions * sizes.position_bytes / rates_.read) +
-               sizes.layers * sizes.kv_heads * costs_.attention_call;
-        if (sizes.encoder_layers > 0 && step.encoded > 0) {
-            sum += 4 * sizes.encoder_layers * sizes.head_dim * step.encoded * step.encoded *
-                   (sizes.heads + costs_.shared_head * sizes.kv_heads) /
-                   (rates_.f32 * costs_.attention * crowd());
-        }
+        const double attending = rates_.f32 * costs_.attention * crowd();
+        sum += std::max(4 * sizes.layers * sizes.heads * sizes.head_dim * step.pairs / attending,
+                        step.positions * sizes.position_bytes / rates_.read);
+        sum +=
+            4 * sizes.encoder_layers * sizes.heads * sizes.head_dim * step.encoded * step.encoded / attending;
         constexpr double kOps = 5, kCrossOps = 3;  // of a layer
         const double ops = kOps * sizes.layers + (sizes.encoder_layers > 0 ? kCrossOps * sizes.layers : 0) +
                            (step.encoded > 0 ? kOps * sizes.encoder_layers : 0);
@@ -132,18 +126,21 @@ class CpuMachine final : public Machine {
     }
 
   private:
+    static double cube(double x) { return x * x * x; }
+
     double crowd() const { return 1 - costs_.waiting * (1 - 1.0 / rates_.threads); }
 
     double product(const Weight& weight, double rows, bool decode) const {
         if (rows <= 0) return 0;
         const auto own = board_.shares.find(weight.held);
         const Shares s = own != board_.shares.end() ? own->second : default_shares(weight.held);
-        const double bandwidth = std::min(s.read * rates_.read, s.stream * rates_.threads * one_);
         double rate = rates_.f32;
         if (dtype_block(weight.held) > 1 && !exact_) rate = rates_.int8;
         if (weight.held == DType::bf16 && !exact_ && !decode && rates_.bf16 > 0) rate = rates_.bf16;
-        return std::max(weight.bytes / bandwidth,
-                        2 * weight.elements * (rows + s.unpack) / (rate * s.product * crowd()));
+        const double from_memory = weight.bytes / (s.read * rates_.read);
+        const double by_threads = weight.bytes / (s.stream * rates_.threads * one_);
+        const double products = 2 * weight.elements * (rows + s.unpack) / (rate * s.product * crowd());
+        return std::cbrt(cube(from_memory) + cube(by_threads) + cube(products));
     }
 
     const Board& board_;

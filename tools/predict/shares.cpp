@@ -7,21 +7,19 @@ Shares default_shares(DType held) {
         case DType::f32:
         case DType::f16:
         case DType::bf16:
-            return {.read = 0.95, .stream = 0.85, .product = 0.78, .unpack = 0.5};
+            return {.read = 0.95, .stream = 1.4, .product = 0.77, .unpack = 0.5};
         case DType::q8_0:
-            return {.read = 0.95, .stream = 0.65, .product = 0.75, .unpack = 1};
+            return {.read = 0.98, .stream = 0.79, .product = 0.75, .unpack = 1.5};
         default:
-            return {.read = 0.95, .stream = 0.62, .product = 0.73, .unpack = 1.5};
+            return {.read = 0.98, .stream = 0.70, .product = 0.73, .unpack = 1.5};
     }
 }
 
 Overheads default_overheads() {
-    return {.attention = 0.52,
-            .attention_call = 0.7e-6,
-            .op_seconds = 0.5e-6,
+    return {.attention = 0.5,
+            .op_seconds = 0.7e-6,
             .step_seconds = 70e-6,
-            .shared_head = 0.75,
-            .waiting = 0.25,
+            .waiting = 0.06,
             .load_share = 0.09,
             .load_token_seconds = 0.26e-6};
 }

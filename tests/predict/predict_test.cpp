@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
 
 #include "tinyllm/error.h"
 #include "tools/predict/known_models.h"
@@ -55,7 +57,7 @@ TEST(Predict, MemoryIsTheEnginesPrediction) {
         EXPECT_FALSE(subject.from_shape);
         for (const char* type : {"stored", "f32", "f16", "q8_0", "q4_0", "q4_k"}) {
             for (const bool exact : {false, true}) {
-                Run run;
+                predict::Run run;
                 run.exact = exact;
                 run.prompt = 60;
                 run.generate = 40;
@@ -74,8 +76,8 @@ TEST(Predict, MemoryIsTheEnginesPrediction) {
     }
 }
 
-// By hand: one pass of 3 rows through two matrices and a head, where only products take time.
-TEST(Predict, IsTheSlowerOfBytesAndOperations) {
+// By hand: a prompt of 3 rows through two matrices and a head, which reads one row.
+TEST(Predict, IsTheCubesSum) {
     ModelFacts facts;
     facts.info.n_layers = 1;
     facts.info.n_heads = facts.info.n_kv_heads = 1;
@@ -89,33 +91,36 @@ TEST(Predict, IsTheSlowerOfBytesAndOperations) {
     matrix("blk.0.attn_qkv.weight", 192, 64);
     matrix("blk.0.ffn_up.weight", 64, 64);
     Board board = plain_board();
-    board.shares[DType::f32] = {.read = 1, .stream = 1, .product = 1, .unpack = 0};
-    Run run;
+    board.shares[DType::f32] = {.read = 0.5, .stream = 0.25, .product = 0.5, .unpack = 2};
+    predict::Run run;
     run.threads = 1;
     run.prompt = 3;
-    const auto prompt_ms = [&] { return estimate(facts, "stored", board, run).prompt_ms; };
+    const auto prompt_ms = [&](double read, double f32) {
+        board.cpu_rates[0].read = read;
+        board.cpu_rates[0].f32 = f32;
+        return estimate(facts, "stored", board, run).prompt_ms;
+    };
+    constexpr double kEndless = 1e30;
+    const double rest = prompt_ms(kEndless, kEndless);  // of ops and the step
     const double layer = 256.0 * 64, head = 320.0 * 64;
-    // Reading at 1 GB/s is slower than 2 operations a weight and row at 10 GFLOP/s up to 20 rows.
-    const double slow_memory = prompt_ms();
-    board.cpu_rates[0].read *= 2;
-    EXPECT_NEAR(slow_memory - prompt_ms(), 1e3 * (layer + head) * 4 / 1e9 / 2, 1e-9);
-    // Memory out of the way: only operations are left.
-    board.cpu_rates[0].read = 1e15;
-    const double computing = prompt_ms();
-    run.prompt = 6;
-    board.cpu_rates[0].f32 = 1e30;
-    const double nothing = prompt_ms();
-    run.prompt = 3;
-    EXPECT_NEAR(prompt_ms(), nothing, 1e-9);
-    EXPECT_GT(computing - nothing, 1e3 * 2 * (3 * layer + head) / 10e9);
-    // Beside attention, 4 (heads + shared) head_dim for each of 6 pairs at a share of the rate.
-    EXPECT_LT(computing - nothing, 1e3 * (2 * (3 * layer + head) + 4 * 2 * 64 * 6 / 0.1) / 10e9);
+    // Bytes: twice by the memory's half, four times by the thread's quarter; and the cache's, halves of keys
+    // and values at 3 positions.
+    const double bytes = (layer + head) * 4 * std::cbrt(8.0 + 64.0) + 3 * 2 * 64 * 2;
+    EXPECT_NEAR(prompt_ms(1e9, kEndless) - rest, 1e3 * bytes / 1e9, 1e-9);
+    // Operations of 3 + 2 rows, of the head's 1 + 2, and of attention's 6 pairs.
+    const double products = 2 * (5 * layer + 3 * head) / 0.5;
+    const double attention = 4 * 64 * 6 / default_overheads().attention;
+    EXPECT_NEAR(prompt_ms(kEndless, 10e9) - rest, 1e3 * (products + attention) / 10e9, 1e-9);
+    // Both: more than either, less than one after the other.
+    const double both = prompt_ms(1e9, 10e9);
+    EXPECT_GT(both, std::max(prompt_ms(1e9, kEndless), prompt_ms(kEndless, 10e9)));
+    EXPECT_LT(both, prompt_ms(1e9, kEndless) + prompt_ms(kEndless, 10e9) - rest);
 }
 
 TEST(Predict, FasterBoardsAreFaster) {
     const ModelFacts facts = known("Qwen/Qwen2.5-0.5B");
     for (const char* type : {"f16", "q8_0", "q4_0", "q4_k_m"}) {
-        Run run;
+        predict::Run run;
         run.threads = 1;
         const Estimate one = estimate(facts, type, plain_board(), run);
         const Estimate computes = estimate(facts, type, plain_board(2), run);
@@ -136,7 +141,7 @@ TEST(Predict, LongerTakesLonger) {
     const ModelFacts facts = known("google/flan-t5-base");
     const ModelFacts plain = known("EleutherAI/pythia-160m");
     for (const ModelFacts* any : {&facts, &plain}) {
-        Run run;
+        predict::Run run;
         const Estimate shorter = estimate(*any, "q8_0", plain_board(), run);
         run.prompt = 400;
         run.question.prompt = 400;
@@ -159,11 +164,11 @@ TEST(Predict, FitsWhatIsFree) {
 
 TEST(Predict, RefusesWhatThereIsNot) {
     const ModelFacts facts = known("facebook/opt-125m");
-    const auto with = [&](const std::string& type, const Run& run) {
+    const auto with = [&](const std::string& type, const predict::Run& run) {
         return [&facts, type, run] { estimate(facts, type, plain_board(), run); };
     };
     EXPECT_EQ(kind_of(with("q9_0", {})), ErrorKind::usage);
-    Run gpu;
+    predict::Run gpu;
     gpu.device = "cuda";
     EXPECT_EQ(kind_of(with("q8_0", gpu)), ErrorKind::usage);
     EXPECT_EQ(kind_of([] { subject_of("nobody/nothing"); }), ErrorKind::not_found);

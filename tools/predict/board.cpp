@@ -92,12 +92,24 @@ Json rates_json(const Rates& rates) {
             {"meeting_us", rates.meeting_seconds * 1e6}};
 }
 
-/// Each measurement is the best of its passes, and now and then a neighbour's silence makes it too good.
-double usual_bandwidth(int threads, const std::string& cores) {
+/// What so many threads reach. Now and then a neighbour's silence makes a bandwidth too good, and two threads
+/// share a core for as long as a measurement takes: the bandwidth is the median of several, the others their
+/// best.
+Rates measure_rates(int threads, const std::string& cores) {
     constexpr int kTimes = 5;
-    std::vector<double> found;
-    for (int i = 0; i < kTimes; ++i) found.push_back(measured_read_bandwidth(threads, cores));
-    return quantile(found, 0.5);
+    std::vector<double> read;
+    Rates rates{.threads = threads};
+    for (int i = 0; i < kTimes; ++i) {
+        read.push_back(measured_read_bandwidth(threads, cores));
+        const Limits limits = measure_limits(threads, cores, read.back());
+        rates.f32 = std::max(rates.f32, limits.f32);
+        rates.int8 = std::max(rates.int8, limits.int8);
+        rates.bf16 = std::max(rates.bf16, limits.bf16);
+        rates.meeting_seconds =
+            i == 0 ? limits.meeting_seconds : std::min(rates.meeting_seconds, limits.meeting_seconds);
+    }
+    rates.read = quantile(read, 0.5);
+    return rates;
 }
 
 double between(double a, double b, double share) {
@@ -232,13 +244,7 @@ Board measure_board(int threads, const std::string& cores) {
     board.threads = placement.threads;
     for (const int n : {1, placement.threads}) {
         if (!board.cpu_rates.empty() && n == 1) continue;
-        const Limits limits = measure_limits(n, cores, usual_bandwidth(n, cores));
-        board.cpu_rates.push_back({.threads = n,
-                                   .read = limits.bandwidth,
-                                   .f32 = limits.f32,
-                                   .int8 = limits.int8,
-                                   .bf16 = limits.bf16,
-                                   .meeting_seconds = limits.meeting_seconds});
+        board.cpu_rates.push_back(measure_rates(n, cores));
     }
     return board;
 }

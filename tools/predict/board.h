@@ -56,8 +56,8 @@ Board find_board(const std::string& name);
 Board parse_board(const std::string& text, const std::string& origin);
 Json board_json(const Board& board);
 
-/// This machine, measured now with one thread and with `threads` (0: as many as a model would get; about half
-/// a second each).
+/// This machine, measured now with one thread and with `threads` (0: as many as a model would get; about two
+/// seconds each).
 Board measure_board(int threads = 0, const std::string& cores = {});
 
 }  // namespace tinyllm::predict

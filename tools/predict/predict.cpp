@@ -170,7 +170,7 @@ class GpuMachine final : public Machine {
         sum += 4 * sizes.heads * sizes.head_dim * pairs / f32;
         const bool cross = sizes.encoder_layers > 0;
         if (step.decode) {
-            sum += step.positions * (cross ? 2 : 1) * sizes.position_bytes / read;
+            sum += step.positions * sizes.position_bytes / read;
             return sum + ((cross ? 10 : 6) * sizes.layers + 3) * mode_.launch_seconds;
         }
         const double both = cross && step.encoded > 0 ? 2 : 1;
@@ -213,7 +213,7 @@ double question_seconds(const Machine& machine, const Sizes& sizes, const Questi
     const double before = encodes ? 1 : question.prompt;
     Step step = several(causal(behind, before, behind), answers);
     if (encodes) step.pairs += answers * behind * question.prompt;
-    step.positions = contexts * before + answers * behind;
+    step.positions = contexts * (before + (encodes ? question.prompt : 0)) + answers * behind;
     return sum + machine.seconds(sizes, step);
 }
 
@@ -306,7 +306,10 @@ Estimate estimate(const ModelFacts& facts, const std::string& type, const Board&
         const bool encodes = sizes.encoder_layers > 0;
         const double before = (encodes ? 1 : depth + prompt) + (static_cast<double>(run.generate) - 1) / 2;
         Step step = causal(1, before, 1, true);
-        if (encodes) step.pairs += prompt;
+        if (encodes) {  // what the encoder read has keys and values of its own
+            step.pairs += prompt;
+            step.positions += prompt;
+        }
         const double seconds = machine.seconds(sizes, step);
         e.token_ms = 1e3 * seconds;
         e.tokens_per_s = 1 / seconds;

@@ -114,7 +114,7 @@ std::string add_examples(const RunOptions& options, const DataIndex& index, Task
             "from {}, and figures differ from those with examples from the training split",
             work.task->name, fmt::join(work.task->training_files, ", "), work.task->name, file.rows.string());
     std::vector<Row> rows = read_rows(file.rows, file.labels);
-    if (const std::string note = work.task->read(rows.front()).note; !note.empty())
+    if (const std::string note = rows.empty() ? "" : work.task->read(rows.front()).note; !note.empty())
         work.questions.notes.push_back("examples: " + note);
     FewShot few_shot(*work.task, std::move(rows), file.rows.string(),
                      static_cast<std::size_t>(options.num_fewshot));

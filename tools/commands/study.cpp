@@ -125,6 +125,11 @@ std::function<int()> add_study(CLI::App& app) {
     add_cores_flag(app, options->cores);
     app.add_option("--device", options->device, "cpu, cuda, auto, or ref (the scalar specification)")
         ->capture_default_str();
+    app.add_option(
+           "--board", options->board,
+           "what this machine is called in reports and merges; default: what it is, cores, memory and "
+           "power mode")
+        ->type_name("NAME");
     add_packed_cache_flag(app, options->packed_cache);
     monitor::add_monitor_flags(app, options->monitor);
     monitor::add_cooldown_flags(app, options->monitor);

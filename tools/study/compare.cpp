@@ -39,6 +39,7 @@ Json compare_cells(const CellFigures& a, const CellFigures& b) {
     return {{"protocol", std::string(eval::protocol_name(a.protocol))},
             {"model", a.model == b.model ? a.model : a.model + " / " + b.model},
             {"type", a.type},
+            {"board", a.board == b.board ? a.board : a.board + " / " + b.board},
             {"task", a.task},
             {"n", differences.size()},
             {"a", accuracy_of(a)},
@@ -81,15 +82,21 @@ tinyllm::Table compare_studies(const Summary& a, const Summary& b) {
                      {"only_b", "only B right"},
                      {"p", "McNemar p", 4},
                      {"p50_ratio", "p50 B / A", 2}};
+    // Beside a study of one board stand all of another's; of two studies of several, each board meets itself.
+    const bool several = a.several_boards() || b.several_boards();
+    const bool any_board = !a.several_boards() || !b.several_boards();
+    if (several) table.columns.insert(table.columns.begin() + 3, {"board", "board"});
     const bool any_model = a.models.size() == 1 && b.models.size() == 1;
     for (const CellFigures& mine : a.cells)
         for (const CellFigures& theirs : b.cells)
             if (mine.ok() && theirs.ok() && mine.protocol == theirs.protocol && mine.task == theirs.task &&
-                mine.type == theirs.type && (any_model || mine.model == theirs.model))
+                mine.type == theirs.type && (any_board || mine.board == theirs.board) &&
+                (any_model || mine.model == theirs.model))
                 table.rows.push_back(compare_cells(mine, theirs));
     if (table.rows.empty())
         fail(ErrorKind::usage,
-             "the two studies have no cell of one protocol, model, type and task in common");
+             "the two studies have no cell of one protocol, model, type and task in common{}",
+             any_board ? "" : ", and on one board");
     return table;
 }
 

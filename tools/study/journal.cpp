@@ -71,6 +71,8 @@ void take_line(JournalState& state, const Json& line, bool first) {
     }
 }
 
+}  // namespace
+
 std::string file_name(const std::string& text) {
     std::string name;
     for (unsigned char c : text) name += std::isalnum(c) || c == '-' || c == '_' ? static_cast<char>(c) : '_';
@@ -79,7 +81,9 @@ std::string file_name(const std::string& text) {
     return name;
 }
 
-}  // namespace
+fs::path journal_root(const fs::path& results, const std::string& board, std::size_t boards) {
+    return boards > 1 ? results / "boards" / file_name(board) : results;
+}
 
 std::string JournalState::status() const {
     return ended() ? end.at("end").get<std::string>() : std::string();

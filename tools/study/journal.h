@@ -56,7 +56,14 @@ class Journal {
     bool was_stale_ = false;
 };
 
-/// The journal's file of a cell.
+/// What a name becomes as a part of a file's: other names become other parts.
+std::string file_name(const std::string& text);
+
+/// The folder of a study's journals: in a merge of several boards each has one of its own.
+std::filesystem::path journal_root(const std::filesystem::path& results, const std::string& board,
+                                   std::size_t boards);
+
+/// The journal's file of a cell in a study's folder, or a board's.
 std::filesystem::path journal_path(const std::filesystem::path& results, const std::string& model,
                                    const std::string& type, const std::string& protocol,
                                    const std::string& task);

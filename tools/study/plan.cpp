@@ -13,6 +13,7 @@
 #include "tools/eval/sha256.h"
 #include "tools/eval/text.h"
 #include "tools/model_path.h"
+#include "tools/study/boards.h"
 #include "tools/study/embedded.h"
 
 namespace tinyllm::study {
@@ -100,7 +101,8 @@ Plan make_plan(const StudyOptions& options) {
     for (eval::Protocol protocol : plan.protocols)
         for (const eval::Task* task : plan.tasks)
             plan.data[{protocol, std::string(task->name)}] = hashed(index.find(*task, protocol));
-    plan.machine = eval::machine_facts();
+    plan.machine = study_machine();
+    plan.board = options.board.empty() ? board_label(plan.machine) : options.board;
 
     for (const StudyModel& model : plan.models)
         for (const std::string& type : plan.types)
@@ -127,7 +129,8 @@ Json cell_settings(const Plan& plan, const Cell& cell, const StudyOptions& optio
             {"exact", options.exact},
             {"device", options.device},
             {"threads", options.threads},
-            {"cores", options.cores}};
+            {"cores", options.cores},
+            {"board", plan.board}};
 }
 
 Json plan_json(const Plan& plan, const StudyOptions& options) {
@@ -156,6 +159,7 @@ Json plan_json(const Plan& plan, const StudyOptions& options) {
             {"limit", options.limit > 0 ? Json(options.limit) : Json()},
             {"exact", options.exact},
             {"machine", plan.machine},
+            {"board", plan.board},
             {"cells", cells}};
 }
 

@@ -20,6 +20,7 @@ struct StudyOptions {
     double timeout = 0;  ///< seconds per cell; 0: none
     int threads = 0;
     std::string cores, device = "auto", output = "results", packed_cache;
+    std::string board;  ///< what this machine is called; empty: board_label()
     bool exact = false, fresh = false, plan = false;
     monitor::MonitorFlags monitor;
 };
@@ -51,6 +52,7 @@ struct Plan {
     };
     std::map<std::pair<eval::Protocol, std::string>, Data> data;
     Json machine;
+    std::string board;
 
     const StudyModel& model(const std::string& name) const;
 };

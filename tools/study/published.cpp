@@ -57,6 +57,7 @@ Json row_of(const Pair& pair) {
     Json row = {{"model", cell.model},
                 {"hub_id", std::string(pair.model->hub_id)},
                 {"type", cell.type},
+                {"board", cell.board},
                 {"task", cell.task},
                 {"published_n", pair.questions},
                 {"published", "no figure"},
@@ -202,11 +203,13 @@ tinyllm::Table published_table(const Summary& summary) {
                      {"peak_gib", "peak GiB", 2},
                      {"published_size_mib", "published MiB", 0},
                      {"size_mib", "model MiB", 0}};
+    if (summary.several_boards()) table.columns.insert(table.columns.begin() + 2, {"board", "board"});
     for (const Pair& pair : pairs_of(summary)) table.rows.push_back(row_of(pair));
     return table;
 }
 
 std::vector<std::string> words_about_published(const Summary& summary) {
+    if (summary.several_boards()) return board_by_board(summary, words_about_published);
     const std::vector<Pair> pairs = pairs_of(summary);
     std::vector<std::string> words;
     for (auto at = pairs.begin(); at != pairs.end();) {

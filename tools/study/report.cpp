@@ -79,17 +79,18 @@ std::string protocol_words(eval::Protocol protocol) {
 tinyllm::Table accuracy_table(const Summary& summary, eval::Protocol protocol) {
     tinyllm::Table table;
     table.columns = {{"model", "model"}, {"type", "type"}};
+    if (summary.several_boards()) table.columns.push_back({"board", "board"});
     for (std::size_t i = 0; i < summary.tasks.size(); ++i)
         table.columns.push_back({summary.tasks[i], summary.titles[i]});
     table.columns.push_back({"average", "average"});
     for (const Entry* e : summary.of(protocol)) {
-        Json row = {{"model", e->model}, {"type", e->type}};
+        Json row = {{"model", e->model}, {"type", e->type}, {"board", e->board}};
         for (const CellFigures* cell : e->cells) row[cell->task] = shown_accuracy(*cell);
         row["average"] = e->average ? Json(shown_accuracy(*e->average)) : Json();
         table.rows.push_back(std::move(row));
     }
     for (const bool constant : {false, true}) {
-        Json row = {{"model", constant ? "best constant answer" : "chance"}, {"type", ""}};
+        Json row = {{"model", constant ? "best constant answer" : "chance"}, {"type", ""}, {"board", ""}};
         double sum = 0;
         std::size_t n = 0;
         for (const std::string& task : summary.tasks) {
@@ -119,8 +120,9 @@ tinyllm::Table cost_table(const Summary& summary, eval::Protocol protocol) {
                      {"peak_mib", "peak MiB", 1},
                      {"model_mib", "model MiB", 2},
                      {"ratio_fp32", "of fp32", 3}};
+    if (summary.several_boards()) table.columns.insert(table.columns.begin() + 2, {"board", "board"});
     for (const Entry* e : summary.of(protocol)) {
-        Json row = {{"model", e->model}, {"type", e->type}};
+        Json row = {{"model", e->model}, {"type", e->type}, {"board", e->board}};
         row["mean_ms"] = e->latency ? Json(e->latency->mean) : Json();
         row["p50_ms"] = e->latency ? Json(e->latency->p50) : Json();
         row["p95_ms"] = e->latency ? Json(e->latency->p95) : Json();
@@ -148,21 +150,24 @@ tinyllm::Table cost_table(const Summary& summary, eval::Protocol protocol) {
 
 tinyllm::Table cells_table(const Summary& summary) {
     tinyllm::Table table;
-    for (const char* key : {"protocol",        "model",      "type",      "task",           "status",
-                            "reason",          "n",          "acc",       "acc_stderr",     "acc_norm",
-                            "acc_norm_stderr", "chance",     "constant",  "predicted",      "mean_ms",
-                            "p50_ms",          "p90_ms",     "p95_ms",    "p99_ms",         "max_ms",
-                            "questions_per_s", "tokens",     "truncated", "peak_rss_bytes", "weight_bytes",
-                            "parameters",      "ratio_fp32", "load_ms",   "threads",        "backend"})
-        table.columns.push_back({key, key, 6});
+    constexpr const char* kColumns[] = {
+        "protocol",        "model",      "type",      "task",           "status",
+        "reason",          "n",          "acc",       "acc_stderr",     "acc_norm",
+        "acc_norm_stderr", "chance",     "constant",  "predicted",      "mean_ms",
+        "p50_ms",          "p90_ms",     "p95_ms",    "p99_ms",         "max_ms",
+        "questions_per_s", "tokens",     "truncated", "peak_rss_bytes", "weight_bytes",
+        "parameters",      "ratio_fp32", "load_ms",   "threads",        "backend"};
+    for (const char* key : kColumns) table.columns.push_back({key, key, 6});
     for (const char* key : kUsageColumns) table.columns.push_back({key, key, 6});
+    table.columns.push_back({"board", "board"});
     for (const CellFigures& cell : summary.cells) {
         Json row = {{"protocol", std::string(eval::protocol_name(cell.protocol))},
                     {"model", cell.model},
                     {"type", cell.type},
                     {"task", cell.task},
                     {"status", cell.status},
-                    {"reason", cell.reason}};
+                    {"reason", cell.reason},
+                    {"board", cell.board}};
         if (!cell.load.is_null())
             for (const char* key : {"weight_bytes", "parameters", "load_ms", "threads", "backend"})
                 row[key] = cell.load.at(key);
@@ -190,7 +195,7 @@ tinyllm::Table cells_table(const Summary& summary) {
             row["peak_rss_bytes"] = cell_or_null(cell.peak_bytes);
             if (cell.usage.is_object())
                 for (const char* key : kUsageColumns) row[key] = cell.usage.value(key, Json());
-            if (const Entry* e = summary.find(cell.protocol, cell.model, cell.type))
+            if (const Entry* e = summary.find(cell.protocol, cell.model, cell.type, cell.board))
                 row["ratio_fp32"] = cell_or_null(e->ratio_fp32());
         }
         table.rows.push_back(std::move(row));

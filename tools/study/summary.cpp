@@ -7,13 +7,14 @@
 #include "tools/eval/results.h"
 #include "tools/eval/rows_file.h"
 #include "tools/monitor/usage.h"
+#include "tools/study/boards.h"
 
 namespace tinyllm::study {
 namespace {
 
 namespace fs = std::filesystem;
 
-CellFigures read_cell(const fs::path& folder, const Json& planned) {
+CellFigures read_cell(const fs::path& folder, const Json& planned, const std::vector<std::string>& boards) {
     CellFigures cell;
     cell.model = planned.at("model").get<std::string>();
     cell.type = planned.at("type").get<std::string>();
@@ -24,11 +25,16 @@ CellFigures read_cell(const fs::path& folder, const Json& planned) {
     const eval::Task& task = eval::find_task(cell.task);
     cell.title = std::string(task.title);
     cell.normalised = task.normalised && cell.protocol == eval::Protocol::lm_eval;
-    const auto state = read_journal(journal_path(folder, cell.model, cell.type, protocol, cell.task));
+    cell.board = planned.value("board", boards.front());
+    if (std::find(boards.begin(), boards.end(), cell.board) == boards.end())
+        fail(ErrorKind::corrupt, "{}: expected one of the study's boards, found \"{}\"", folder.string(),
+             cell.board);
+    const auto state = read_journal(journal_path(journal_root(folder, cell.board, boards.size()), cell.model,
+                                                 cell.type, protocol, cell.task));
     if (!state || !state->ended()) {
         cell.status = "skipped";
         cell.reason = !state || state->answered == 0
-                          ? std::string("not run")
+                          ? planned.value("reason", "not run")
                           : fmt::format("not finished, {} questions answered", state->answered);
         return cell;
     }
@@ -97,13 +103,16 @@ void add_usage_figures(Entry& entry) {
 }
 
 Entry make_entry(const Summary& summary, eval::Protocol protocol, const std::string& model,
-                 const std::string& type) {
+                 const std::string& type, const std::string& board) {
     Entry entry;
     entry.model = model;
     entry.type = type;
+    entry.board = board;
+    entry.one_of_boards = summary.several_boards();
     entry.protocol = protocol;
     for (const CellFigures& cell : summary.cells) {
-        if (cell.protocol != protocol || cell.model != model || cell.type != type) continue;
+        if (cell.protocol != protocol || cell.model != model || cell.type != type || cell.board != board)
+            continue;
         entry.cells.push_back(&cell);
         if (!cell.load.is_null()) {
             entry.weight_bytes = cell.load.at("weight_bytes").get<std::int64_t>();
@@ -125,6 +134,24 @@ Entry make_entry(const Summary& summary, eval::Protocol protocol, const std::str
     return entry;
 }
 
+void make_entries(Summary& summary) {
+    for (eval::Protocol protocol : summary.protocols)
+        for (const std::string& model : summary.models)
+            for (const std::string& type : summary.types)
+                for (const std::string& board : summary.boards) {
+                    Entry entry = make_entry(summary, protocol, model, type, board);
+                    if (!entry.cells.empty()) summary.entries.push_back(std::move(entry));
+                }
+}
+
+std::vector<std::string> boards_of(const Json& study) {
+    std::vector<std::string> boards;
+    for (const Json& board : study.value("boards", Json::array()))
+        boards.push_back(board.at("board").get<std::string>());
+    if (boards.empty()) boards.push_back(study.value("board", board_label(study.at("machine"))));
+    return boards;
+}
+
 template <typename T>
 Json or_null(const std::optional<T>& value) {
     return value ? Json(*value) : Json();
@@ -135,6 +162,7 @@ Json cell_json(const CellFigures& cell) {
                  {"type", cell.type},
                  {"protocol", std::string(eval::protocol_name(cell.protocol))},
                  {"task", cell.task},
+                 {"board", cell.board},
                  {"status", cell.status}};
     if (!cell.ok()) {
         json["reason"] = cell.reason;
@@ -199,9 +227,12 @@ std::vector<const Entry*> Summary::of(eval::Protocol protocol) const {
     return result;
 }
 
-const Entry* Summary::find(eval::Protocol protocol, const std::string& model, const std::string& type) const {
+const Entry* Summary::find(eval::Protocol protocol, const std::string& model, const std::string& type,
+                           const std::string& board) const {
     for (const Entry& entry : entries)
-        if (entry.protocol == protocol && entry.model == model && entry.type == type) return &entry;
+        if (entry.protocol == protocol && entry.model == model && entry.type == type &&
+            (board.empty() || entry.board == board))
+            return &entry;
     return nullptr;
 }
 
@@ -214,6 +245,7 @@ const CellFigures* Summary::any(eval::Protocol protocol, const std::string& task
 Json Summary::json() const {
     Json json = {{"schema", "tinyllm.study-results/1"},
                  {"study", study},
+                 {"boards", boards},
                  {"cells", Json::array()},
                  {"entries", Json::array()}};
     for (const CellFigures& cell : cells) json["cells"].push_back(cell_json(cell));
@@ -221,6 +253,7 @@ Json Summary::json() const {
         json["entries"].push_back({{"protocol", std::string(eval::protocol_name(e.protocol))},
                                    {"model", e.model},
                                    {"type", e.type},
+                                   {"board", e.board},
                                    {"average_acc", e.average ? Json(e.average->value) : Json()},
                                    {"average_acc_stderr", e.average ? or_null(e.average->stderr_) : Json()},
                                    {"average_acc_norm", or_null(e.average_norm)},
@@ -255,15 +288,46 @@ Summary read_summary(const std::string& folder) {
         }
         for (const Json& protocol : summary.study.at("protocols"))
             summary.protocols.push_back(eval::protocol_from_name(protocol.get<std::string>()));
-        for (const Json& cell : summary.study.at("cells")) summary.cells.push_back(read_cell(folder, cell));
+        summary.boards = boards_of(summary.study);
+        for (const Json& cell : summary.study.at("cells"))
+            summary.cells.push_back(read_cell(folder, cell, summary.boards));
     } catch (const Json::exception& error) {
         fail(ErrorKind::corrupt, "{}: expected a study, found {}", path.string(), error.what());
     }
-    for (eval::Protocol protocol : summary.protocols)
-        for (const std::string& model : summary.models)
-            for (const std::string& type : summary.types)
-                summary.entries.push_back(make_entry(summary, protocol, model, type));
+    make_entries(summary);
     return summary;
+}
+
+Summary of_board(const Summary& summary, const std::string& board) {
+    Summary own;
+    own.study = summary.study;
+    for (const Json& one : summary.study.value("boards", Json::array()))
+        if (one.at("board") == board) own.study["machine"] = one.at("machine");
+    own.boards = {board};
+    own.tasks = summary.tasks;
+    own.titles = summary.titles;
+    own.protocols = summary.protocols;
+    for (const CellFigures& cell : summary.cells)
+        if (cell.board == board) own.cells.push_back(cell);
+    const auto has = [&](std::string CellFigures::*part, const std::string& name) {
+        return std::any_of(own.cells.begin(), own.cells.end(),
+                           [&](const CellFigures& cell) { return cell.*part == name; });
+    };
+    for (const std::string& model : summary.models)
+        if (has(&CellFigures::model, model)) own.models.push_back(model);
+    for (const std::string& type : summary.types)
+        if (has(&CellFigures::type, type)) own.types.push_back(type);
+    make_entries(own);
+    return own;
+}
+
+std::vector<std::string> board_by_board(
+    const Summary& summary, const std::function<std::vector<std::string>(const Summary&)>& words) {
+    std::vector<std::string> all;
+    for (const std::string& board : summary.boards)
+        for (const std::string& sentence : words(of_board(summary, board)))
+            all.push_back(board + ": " + sentence);
+    return all;
 }
 
 }  // namespace tinyllm::study

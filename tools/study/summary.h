@@ -13,6 +13,7 @@ namespace tinyllm::study {
 
 struct CellFigures {
     std::string model, type, task, title, data;
+    std::string board;  ///< label of the machine that answered (boards.h)
     eval::Protocol protocol = eval::Protocol::lm_eval;
     bool normalised = false;  ///< acc_norm is reported
     std::string status;       ///< "ok", "oom", "unsupported", "timeout", "failed", "skipped"
@@ -27,9 +28,10 @@ struct CellFigures {
     bool ok() const { return status == "ok"; }
 };
 
-/// One model at one type under one protocol.
+/// One model at one type under one protocol on one board.
 struct Entry {
-    std::string model, type;
+    std::string model, type, board;
+    bool one_of_boards = false;  ///< the summary has several boards
     eval::Protocol protocol = eval::Protocol::lm_eval;
     std::vector<const CellFigures*> cells;  ///< in the order of the tasks
     std::optional<eval::Mean> average;      ///< of the tasks' accuracies; none unless every task has one
@@ -45,7 +47,7 @@ struct Entry {
     std::optional<bool> throttled;
     std::string backend;
 
-    std::string name() const { return model + " " + type; }
+    std::string name() const { return model + " " + type + (one_of_boards ? " on " + board : ""); }
     std::optional<double> ratio_fp32() const;
 };
 
@@ -61,11 +63,15 @@ struct Summary {
     Json study;  ///< study.json
     std::vector<CellFigures> cells;
     std::vector<std::string> models, types, tasks, titles;
+    std::vector<std::string> boards;  ///< at least one; several after `study merge`
     std::vector<eval::Protocol> protocols;
-    std::vector<Entry> entries;  ///< ordered by protocol, model, type
+    std::vector<Entry> entries;  ///< ordered by protocol, model, type, board
 
+    bool several_boards() const { return boards.size() > 1; }
     std::vector<const Entry*> of(eval::Protocol protocol) const;
-    const Entry* find(eval::Protocol protocol, const std::string& model, const std::string& type) const;
+    /// An empty `board`: the first that has such an entry.
+    const Entry* find(eval::Protocol protocol, const std::string& model, const std::string& type,
+                      const std::string& board = "") const;
     /// The first cell of a task that has figures: its chance and constant answer are the data's, not the
     /// model's.
     const CellFigures* any(eval::Protocol protocol, const std::string& task) const;
@@ -74,5 +80,12 @@ struct Summary {
 
 /// Reads `folder`/study.json and the journals. Throws Error(not_found, corrupt).
 Summary read_summary(const std::string& folder);
+
+/// What one of the boards says, as if it had been alone: `study`'s machine, cells and entries are its own.
+Summary of_board(const Summary& summary, const std::string& board);
+
+/// What `words` says of each board, every sentence behind the board's name.
+std::vector<std::string> board_by_board(const Summary& summary,
+                                        const std::function<std::vector<std::string>(const Summary&)>& words);
 
 }  // namespace tinyllm::study

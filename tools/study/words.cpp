@@ -203,6 +203,7 @@ std::string about_sensors(const Summary& summary) {
 }  // namespace
 
 std::vector<std::string> words_about_run(const Summary& summary) {
+    if (summary.several_boards()) return board_by_board(summary, words_about_run);
     std::size_t ok = 0, answers = 0;
     double ms = 0;
     std::set<std::string> backends;
@@ -235,6 +236,9 @@ std::vector<std::string> words_about_run(const Summary& summary) {
 }
 
 std::vector<std::string> words_about_figures(const Summary& summary, eval::Protocol protocol) {
+    if (summary.several_boards())
+        return board_by_board(summary,
+                              [&](const Summary& own) { return words_about_figures(own, protocol); });
     std::vector<std::string> words;
     for (const std::string& model : summary.models) words.push_back(about_model(summary, protocol, model));
     if (protocol == eval::Protocol::study) words.push_back(about_letters(summary));

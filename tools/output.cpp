@@ -147,7 +147,7 @@ std::string dump_json_pretty(const Json& document) {
     return document.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
-void add_output_options(CLI::App& app, OutputOptions& options) {
+void add_format_options(CLI::App& app, Format& format) {
     static const std::map<std::string, Format> names = {{"table", Format::table},
                                                         {"md", Format::md},
                                                         {"csv", Format::csv},
@@ -155,20 +155,24 @@ void add_output_options(CLI::App& app, OutputOptions& options) {
                                                         {"jsonl", Format::jsonl}};
     app.add_option_function<std::string>(
            "--format",
-           [&options](const std::string& name) {
+           [&format](const std::string& name) {
                const auto found = names.find(name);
                if (found == names.end()) {
                    throw CLI::ValidationError("--format",
                                               "expected table, md, csv, json or jsonl, found '" + name + "'");
                }
-               options.format = found->second;
+               format = found->second;
            },
            "Form of the result: table, md, csv, json or jsonl")
         ->type_name("NAME");
     // Added behind --format, so that it has the last word.
     app.add_flag_callback(
-           "--json", [&options] { options.format = Format::json; }, "Short for --format json")
+           "--json", [&format] { format = Format::json; }, "Short for --format json")
         ->configurable(false);
+}
+
+void add_output_options(CLI::App& app, OutputOptions& options) {
+    add_format_options(app, options.format);
     app.add_option("-o,--output", options.path, "Write the result to this file instead of standard output")
         ->type_name("PATH");
 }

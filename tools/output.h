@@ -19,6 +19,9 @@ struct OutputOptions {
     bool json() const { return format == Format::json || format == Format::jsonl; }
 };
 
+/// Adds --format and --json.
+void add_format_options(CLI::App& app, Format& format);
+
 /// Adds --format, --json and -o/--output.
 void add_output_options(CLI::App& app, OutputOptions& options);
 

@@ -5,8 +5,8 @@ set -euo pipefail
 
 # A row is `command:package` (any source of the command will do) or a package alone.
 build=(g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config
-       libpcre2-dev libutf8proc-dev libfmt-dev nlohmann-json3-dev libcli11-dev libcurl4-openssl-dev)
-test=("${build[@]}" libgtest-dev libbenchmark-dev python3:python3 ccache:ccache)
+       libpcre2-dev libutf8proc-dev libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcurl4-openssl-dev)
+test=("${build[@]}" libgtest-dev libbenchmark-dev python3:python3 ccache:ccache parallel:parallel)
 ci=("${test[@]}" g++-11:g++-11 g++-12:g++-12 clang++-14:clang-14 clang-format:clang-format shellcheck:shellcheck
     aarch64-linux-gnu-g++:g++-aarch64-linux-gnu qemu-aarch64:qemu-user)
 

@@ -15,7 +15,7 @@ done
 
 if [[ ! -f $sysroot/complete ]]; then
     packages=(libpcre2-8-0 libpcre2-dev libutf8proc2 libutf8proc-dev libfmt9 libfmt-dev
-              nlohmann-json3-dev libcli11-dev libgtest-dev libgmock-dev)
+              nlohmann-json3-dev libcli11-dev libyaml-cpp0.7 libyaml-cpp-dev libgtest-dev libgmock-dev)
     state=$root/build/aarch64-apt
     mkdir -p "$sysroot" "$state/lists/partial" "$state/archives/partial"
     apt=(apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$state" -o Dir::State::status=/dev/null

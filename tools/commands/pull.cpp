@@ -8,6 +8,7 @@
 #include "tools/hub/data_cache.h"
 #include "tools/hub/download/pull_data.h"
 #include "tools/hub/download/pull_model.h"
+#include "tools/hub/download/source.h"
 #include "tools/log.h"
 #include "tools/output.h"
 #include "tools/signals.h"
@@ -15,28 +16,10 @@
 namespace tinyllm {
 namespace {
 
-struct PullOptions {
+struct PullOptions : hub::Source {
     std::vector<std::string> names, files;
-    std::string endpoint = "https://huggingface.co";
-    std::string rows_endpoint = "https://datasets-server.huggingface.co";
-    std::string token;
-    int retries = 5;
-    double retry_delay = 1;
     bool offline = false, json = false;
 };
-
-std::string token_of(const PullOptions& options) {
-    if (!options.token.empty()) return options.token;
-    if (const char* token = hub::environment("HF_TOKEN")) return token;
-    const char* given = hub::environment("HF_TOKEN_PATH");
-    const std::filesystem::path path = given != nullptr ? given : (hub::hub_home() / "token").string();
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) return "";
-    std::string token = read_file(path.string());
-    token.erase(0, token.find_first_not_of(" \t\r\n"));
-    token.erase(token.find_last_not_of(" \t\r\n") + 1);
-    return token;
-}
 
 void note_left_out(const std::string& name, const std::vector<hub::RemoteFile>& files) {
     if (files.empty()) return;
@@ -109,8 +92,9 @@ int pull(const PullOptions& options) {
     try {
         std::unique_ptr<hub::Client> models_from, rows_from;
         if (!offline && !models.empty())
-            models_from = std::make_unique<hub::Client>(hub::ClientOptions{
-                options.endpoint, "--endpoint", token_of(options), options.retries, options.retry_delay});
+            models_from = std::make_unique<hub::Client>(
+                hub::ClientOptions{options.endpoint, "--endpoint", hub::token_of(options), options.retries,
+                                   options.retry_delay});
         if (!offline && !tasks.empty())  // the sets are public: no token
             rows_from = std::make_unique<hub::Client>(hub::ClientOptions{
                 options.rows_endpoint, "--rows-endpoint", "", options.retries, options.retry_delay});

@@ -1,5 +1,6 @@
 // tinyllm study: models x types x tasks, journalled, and its report. Without arguments: the embedded models
 // and questions.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -12,9 +13,13 @@
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/study/compare.h"
+#include "tools/study/fetch.h"
+#include "tools/study/forecast.h"
+#include "tools/study/merge.h"
 #include "tools/study/published.h"
 #include "tools/study/report.h"
 #include "tools/study/runner.h"
+#include "tools/study/study_file.h"
 
 namespace tinyllm {
 namespace {
@@ -53,30 +58,60 @@ int compare_published(const std::string& folder, const OutputOptions& output) {
     return 0;
 }
 
-int print_plan(const study::Plan& plan) {
+int print_studies(Format format) {
     Table table;
-    table.columns = {{"model", "model"}, {"type", "type"}, {"protocol", "protocol"},
-                     {"task", "task"},   {"data", "data"}, {"run", "run"}};
-    for (const study::Cell& cell : plan.cells)
-        table.rows.push_back({{"model", cell.model},
-                              {"type", cell.type},
-                              {"protocol", std::string(eval::protocol_name(cell.protocol))},
-                              {"task", cell.task},
-                              {"data", plan.data.at({cell.protocol, cell.task}).file.rows.string()},
-                              {"run", cell.chosen ? "yes" : "no"}});
-    print(render(table, Format::table));
+    table.columns = {{"name", "name"}, {"title", "title"}, {"about", "about"}};
+    for (const study::EmbeddedStudy& one : study::embedded_studies()) {
+        const study::StudyFile file = study::find_study(std::string(one.name));
+        table.rows.push_back({{"name", file.name}, {"title", file.title}, {"about", file.about}});
+    }
+    print(render(table, format));
     return 0;
 }
 
-int run_study(const study::StudyOptions& options) {
-    if (options.limit < 0)
-        fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
-             options.limit);
+// Why not one of the chosen cells can be run.
+void check_something_runs(const study::Plan& plan) {
+    const study::Cell* missing = nullptr;
+    for (const study::Cell& cell : plan.cells) {
+        if (cell.runs()) return;
+        if (cell.chosen && missing == nullptr) missing = &cell;
+    }
+    if (missing != nullptr)
+        fail(ErrorKind::not_found,
+             "study: no cell can be run; the first: {} (--pull fetches all that is missing)",
+             missing->missing);
+}
+
+void check_output(const study::StudyOptions& options) {
+    if (study::is_merge_of_boards(options.output))
+        fail(ErrorKind::usage,
+             "{}: holds the results of several boards, merged; go on in the folders they came from",
+             options.output);
+}
+
+int run_study(study::StudyOptions options, Format format) {
     if (options.timeout < 0) fail(ErrorKind::usage, "--timeout: expected seconds, found {}", options.timeout);
     place_threads(options.cores, options.threads);  // told now, not by every cell
-    const study::Plan plan = study::make_plan(options);
-    if (options.plan) return print_plan(plan);
+    if (!options.shard.whole())
+        options.output = (std::filesystem::path(options.output) /
+                          fmt::format("shard-{}-of-{}", options.shard.index, options.shard.count))
+                             .string();
+    if (options.plan) {
+        print(study::show_forecast(study::forecast(study::make_plan(options), options), format));
+        return 0;
+    }
     monitor::check_temperature_guards(options.monitor);
+    check_output(options);
+    if (options.pull) {
+        study::StudyOptions look = options;
+        look.plan = true;
+        if (!study::fetch_missing(study::make_plan(look))) {
+            note("stopped; the same command goes on where it was");
+            return stop_exit_code(static_cast<int>(ErrorKind::runtime));
+        }
+    }
+    const study::Plan plan = study::make_plan(options);
+    check_something_runs(plan);
     const study::ResultsLock lock(options.output);
     write_file((std::filesystem::path(options.output) / "study.json").string(),
                dump_json_pretty(study::plan_json(plan, options)) + "\n");
@@ -84,11 +119,46 @@ int run_study(const study::StudyOptions& options) {
         note("stopped; the same command goes on where it was");
         return stop_exit_code(static_cast<int>(ErrorKind::runtime));
     }
+    const bool empty = std::none_of(plan.cells.begin(), plan.cells.end(),
+                                    [](const study::Cell& cell) { return cell.chosen; });
+    if (empty) {
+        note("tinyllm: shard {}/{} has nothing to do", options.shard.index, options.shard.count);
+        return 0;
+    }
     return report(options.output);
 }
 
+struct StudyArguments {
+    study::StudyOptions options;
+    std::string study, shard;
+    std::vector<std::string> limits;
+    bool list = false;
+    Format format = Format::table;
+};
+
+// The file's settings below what flags, variables and --config said.
+study::StudyOptions options_of(const StudyArguments& arguments, const CLI::App& app) {
+    study::StudyOptions options = arguments.options;
+    if (!arguments.study.empty())
+        study::apply_study(
+            study::find_study(arguments.study),
+            [&](const std::string& name) {
+                const CLI::Option* option = app.get_option_no_throw("--" + name);
+                return option != nullptr && option->count() > 0;
+            },
+            options);
+    for (const std::string& limit : arguments.limits) study::set_limit(options, limit, "--limit");
+    if (!arguments.shard.empty()) options.shard = study::parse_shard(arguments.shard);
+    return options;
+}
+
 std::function<int()> add_study(CLI::App& app) {
-    auto options = std::make_shared<study::StudyOptions>();
+    auto arguments = std::make_shared<StudyArguments>();
+    study::StudyOptions* options = &arguments->options;
+    app.add_option("study", arguments->study,
+                   "name of a study (--list), or a file of one (docs/study.md); default: the embedded models")
+        ->type_name("");
+    app.add_flag("--list", arguments->list, "name the studies that come with the command");
     app.add_option("--models", options->models, "models, comma-separated; default: the embedded ones")
         ->delimiter(',')
         ->allow_extra_args(false);
@@ -105,14 +175,24 @@ std::function<int()> add_study(CLI::App& app) {
     app.add_option("--data", options->data,
                    "folder searched for the official files, or task=FILE[,LABELS]; repeatable")
         ->allow_extra_args(false);
-    app.add_option("-L,--limit", options->limit, "first N questions of a task, or a share below 1");
+    app.add_option("-L,--limit", arguments->limits,
+                   "first N questions of a task, or a share below 1; task=N for one task")
+        ->delimiter(',')
+        ->allow_extra_args(false);
     app.add_option("--only", options->only,
                    "cells to run: a model, type, protocol or task, or a pattern on model/type/protocol/task; "
                    "repeatable")
         ->allow_extra_args(false);
     app.add_option("--skip", options->skip, "cells to leave out, likewise")->allow_extra_args(false);
     app.add_option("--timeout", options->timeout, "seconds per cell; longer ones are given up");
-    app.add_flag("--plan", options->plan, "print the cells and stop");
+    app.add_flag("--plan", options->plan,
+                 "say what would be run, what is missing, and the memory and time estimated for it");
+    app.add_flag("--pull", options->pull, "fetch the models and questions that are missing first");
+    app.add_option(
+           "--shard", arguments->shard,
+           "do the i-th of n shares, in a folder shard-i-of-n below the results; `study merge` joins them")
+        ->type_name("I/N");
+    add_format_options(app, arguments->format);
     auto* fresh =
         app.add_flag("--fresh", options->fresh, "forget what the journals of the chosen cells hold");
     app.add_flag_callback(
@@ -146,7 +226,16 @@ std::function<int()> add_study(CLI::App& app) {
     both->add_option("a", sides->first, "results folder")->required();
     both->add_option("b", sides->second, "results folder, or `published`")->required();
     add_output_options(*both, *output);
-    return [options, again, folder, both, sides, output] {
+    auto folders = std::make_shared<std::vector<std::string>>();
+    auto out = std::make_shared<std::string>();
+    CLI::App* merge = app.add_subcommand("merge", "Join the results of shards, or of several boards");
+    merge->add_option("out", *out, "folder to write")->required();
+    merge->add_option("folders", *folders, "results folders")->required();
+    return [&app, arguments, again, folder, both, sides, output, merge, out, folders] {
+        if (merge->parsed()) {
+            study::merge_studies(*out, *folders);
+            return report(*out);
+        }
         if (both->parsed()) {
             if (sides->first == "published" || sides->second == "published")
                 return compare_published(sides->first == "published" ? sides->second : sides->first, *output);
@@ -155,8 +244,9 @@ std::function<int()> add_study(CLI::App& app) {
             deliver(*output, render(study::compare_studies(a, b), output->format));
             return 0;
         }
-        if (again->parsed()) return report(folder->empty() ? options->output : *folder);
-        return run_study(*options);
+        if (again->parsed()) return report(folder->empty() ? arguments->options.output : *folder);
+        if (arguments->list) return print_studies(arguments->format);
+        return run_study(options_of(*arguments, app), arguments->format);
     };
 }
 

@@ -41,6 +41,8 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, c
     return option;
 }
 
+}  // namespace
+
 double parse_seconds(const std::string& text) {
     constexpr std::pair<const char*, double> kUnits[] = {{"", 1},   {"s", 1},    {"ms", 1e-3},
                                                          {"m", 60}, {"min", 60}, {"h", 3600}};
@@ -51,8 +53,6 @@ double parse_celsius(const std::string& text) {
     constexpr std::pair<const char*, double> kUnits[] = {{"", 1}, {"C", 1}, {"c", 1}, {"°C", 1}, {" °C", 1}};
     return number_with_unit(text, kUnits, 200, "degrees Celsius such as 60C");
 }
-
-}  // namespace
 
 CLI::Option* add_seconds(CLI::App& app, const std::string& name, double& seconds, const std::string& help) {
     return add_number(app, name, seconds, help, parse_seconds)->type_name("TIME");

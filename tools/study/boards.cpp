@@ -38,4 +38,14 @@ std::string board_label(const Json& machine) {
     return label.empty() ? "unnamed board" : label;
 }
 
+Json machine_of(const Json& study, const std::string& board) {
+    for (const Json& one : study.value("boards", Json::array()))
+        if (one.at("board") == board) return one.at("machine");
+    Json machine = study.at("machine");
+    if (study.value("board", board_label(machine)) == board) return machine;
+    for (auto& fact : machine) fact = nullptr;
+    machine["board"] = board;
+    return machine;
+}
+
 }  // namespace tinyllm::study

@@ -17,4 +17,7 @@ Json study_machine();
 /// kind in the same state. `machine`: as study_machine(); what is not known is left out.
 std::string board_label(const Json& machine);
 
+/// The machine behind a board's label in study.json; nulls where it does not say.
+Json machine_of(const Json& study, const std::string& board);
+
 }  // namespace tinyllm::study

@@ -115,6 +115,15 @@ std::optional<JournalState> read_journal(const fs::path& path) {
     return state;
 }
 
+std::string journal_text(const JournalState& state) {
+    std::string text = dump_json(state.header) + "\n";
+    if (!state.load.is_null()) text += dump_json({{"load", state.load}}) + "\n";
+    for (std::size_t i = 0; i < state.answers.size(); ++i)
+        if (state.answers[i]) text += dump_json(answer_json(i, *state.answers[i])) + "\n";
+    if (state.ended()) text += dump_json(state.end) + "\n";
+    return text;
+}
+
 Journal::Journal(const fs::path& path, const std::string& cell, const Json& settings) : path_(path) {
     const std::string key = eval::sha256_of(cell + "\n" + dump_json(settings)).substr(0, 16);
     auto found = read_journal(path);

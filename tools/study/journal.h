@@ -31,6 +31,9 @@ struct JournalState {
 /// Nothing if the file is absent or its header was never finished. Throws Error(corrupt) naming file:line.
 std::optional<JournalState> read_journal(const std::filesystem::path& path);
 
+/// The journal of a state: header, load, answers by number, end.
+std::string journal_text(const JournalState& state);
+
 class Journal {
   public:
     /// Opens or creates; a torn last line is cut off; a journal of other settings is renamed to *.stale

@@ -37,7 +37,7 @@ struct Watch {
     const Plan& plan;
     std::size_t cells_done = 0, cells_total = 0;
     std::optional<std::size_t> cell;  // at work
-    bool loading = false, waiting = false;
+    bool loading = false, loaded = false, waiting = false;
     Clock::time_point cell_start = Clock::now(), wait_start;
     std::string pending;
 
@@ -47,6 +47,7 @@ struct Watch {
             cell_start = Clock::now();
         } else if (text == "loaded") {
             loading = false;
+            loaded = true;
         } else if (text.rfind("cell ", 0) == 0) {
             cell = std::stoul(text.substr(5));
             cell_start = Clock::now();
@@ -63,6 +64,11 @@ struct Watch {
             ++cells_done;
             cell.reset();
         }
+    }
+    void start() {
+        cell.reset();
+        loading = loaded = waiting = false;
+        cell_start = Clock::now();
     }
     void bytes(const char* data, std::size_t n) {
         pending.append(data, n);
@@ -161,6 +167,17 @@ std::string shown_result(const Plan& plan, const StudyOptions& options, std::siz
                        ms / n);
 }
 
+// What a death is put down to: the cell at work; the next one where the model was loaded and none was begun;
+// else all of them, since the next process would die of the same load.
+std::vector<std::size_t> blamed(const Plan& plan, const StudyOptions& options, const Watch& watch,
+                                const std::vector<std::size_t>& cells) {
+    if (watch.cell) return {*watch.cell};
+    if (!watch.loaded) return cells;
+    for (std::size_t index : cells)
+        if (!open_journal(plan, options, plan.cells[index]).state().ended()) return {index};
+    return {};
+}
+
 // The child died of something it could not write down itself.
 void record_death(const Plan& plan, const StudyOptions& options, const std::vector<std::size_t>& cells,
                   Ended ended, int status) {
@@ -172,7 +189,8 @@ void record_death(const Plan& plan, const StudyOptions& options, const std::vect
         const int number = WTERMSIG(status);
         // Nobody but the kernel, short of memory, kills a worker this way.
         if (number == SIGKILL) what = "oom";
-        reason = fmt::format("the process was ended by signal {} ({})", number, strsignal(number));
+        reason = fmt::format("the process was ended by signal {} ({}){}", number, strsignal(number),
+                             number == SIGKILL ? ", as the kernel does when memory runs out" : "");
     } else {
         reason = fmt::format("the process ended with exit code {}", WEXITSTATUS(status));
     }
@@ -193,9 +211,7 @@ bool run_group(const Plan& plan, const StudyOptions& options, const Loader& load
                std::vector<std::size_t> cells, Watch& watch) {
     while (!cells.empty()) {
         const Child child = start_child({&plan, &options, cells}, loader);
-        watch.cell.reset();
-        watch.loading = watch.waiting = false;
-        watch.cell_start = Clock::now();
+        watch.start();
         const Ended ended = watch_child(child, options, watch);
         int status = 0;
         while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
@@ -207,7 +223,7 @@ bool run_group(const Plan& plan, const StudyOptions& options, const Loader& load
         if (ended == Ended::by_itself && WIFEXITED(status) && WEXITSTATUS(status) != 0)
             fail(static_cast<ErrorKind>(WEXITSTATUS(status)), "the worker of {} stopped (see above)",
                  plan.cells[cells.front()].model);
-        if (!clean) record_death(plan, options, watch.cell ? std::vector{*watch.cell} : cells, ended, status);
+        if (!clean) record_death(plan, options, blamed(plan, options, watch, cells), ended, status);
         const std::size_t before = cells.size();
         const std::vector<std::size_t> were = cells;
         remove_finished(plan, options, cells);
@@ -247,7 +263,7 @@ bool run_plan(const Plan& plan, const StudyOptions& options, const Loader& loade
     Watch watch(plan);
     for (std::size_t i = 0; i < plan.cells.size(); ++i) {
         const Cell& cell = plan.cells[i];
-        if (!cell.chosen) continue;
+        if (!cell.runs()) continue;
         const auto path = journal_path(options.output, cell.model, cell.type,
                                        std::string(eval::protocol_name(cell.protocol)), cell.task);
         if (options.fresh) fs::remove(path);

@@ -42,6 +42,8 @@ CellFigures read_cell(const fs::path& folder, const Json& planned, const std::ve
     cell.reason = state->end.value("reason", "");
     cell.load = state->load;
     cell.settings = state->header.at("settings");
+    // A folder that was carried to another machine holds journals of both.
+    if (boards.size() == 1) cell.board = cell.settings.value("board", cell.board);
     if (!cell.ok()) return cell;
     for (const auto& answer : state->answers) {
         if (!answer)
@@ -288,9 +290,13 @@ Summary read_summary(const std::string& folder) {
         }
         for (const Json& protocol : summary.study.at("protocols"))
             summary.protocols.push_back(eval::protocol_from_name(protocol.get<std::string>()));
-        summary.boards = boards_of(summary.study);
+        const std::vector<std::string> boards = boards_of(summary.study);
+        summary.boards = boards;
         for (const Json& cell : summary.study.at("cells"))
-            summary.cells.push_back(read_cell(folder, cell, summary.boards));
+            summary.cells.push_back(read_cell(folder, cell, boards));
+        for (const CellFigures& cell : summary.cells)
+            if (std::find(summary.boards.begin(), summary.boards.end(), cell.board) == summary.boards.end())
+                summary.boards.push_back(cell.board);
     } catch (const Json::exception& error) {
         fail(ErrorKind::corrupt, "{}: expected a study, found {}", path.string(), error.what());
     }
@@ -301,8 +307,7 @@ Summary read_summary(const std::string& folder) {
 Summary of_board(const Summary& summary, const std::string& board) {
     Summary own;
     own.study = summary.study;
-    for (const Json& one : summary.study.value("boards", Json::array()))
-        if (one.at("board") == board) own.study["machine"] = one.at("machine");
+    own.study["machine"] = machine_of(summary.study, board);
     own.boards = {board};
     own.tasks = summary.tasks;
     own.titles = summary.titles;

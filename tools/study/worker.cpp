@@ -107,8 +107,9 @@ void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker,
     const Cell& cell = job.plan->cells[index];
     Journal journal = open_journal(job, cell);
     const eval::Task& task = eval::find_task(cell.task);
-    const eval::Questions questions = eval::load_questions(
-        task, cell.protocol, job.plan->data.at({cell.protocol, cell.task}).file, job.options->limit);
+    const eval::Questions questions =
+        eval::load_questions(task, cell.protocol, job.plan->data.at({cell.protocol, cell.task}).file,
+                             limit_of(*job.options, cell.task));
     eval::reset_peak_resident();
     journal.add_load(model.facts);
     std::size_t done = journal.state().answered;

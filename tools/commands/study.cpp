@@ -206,9 +206,12 @@ std::function<int()> add_study(CLI::App& app) {
     app.add_option("--device", options->device, "cpu, cuda, auto, or ref (the scalar specification)")
         ->capture_default_str();
     app.add_option(
-           "--board", options->board,
+           "--label", options->label,
            "what this machine is called in reports and merges; default: what it is, cores, memory and "
            "power mode")
+        ->type_name("NAME");
+    app.add_option("--board", options->board,
+                   "with --plan: the board to estimate for, as in `tinyllm predict`; default: this machine")
         ->type_name("NAME");
     add_packed_cache_flag(app, options->packed_cache);
     monitor::add_monitor_flags(app, options->monitor);

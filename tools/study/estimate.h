@@ -9,13 +9,7 @@
 
 namespace tinyllm::study {
 
-/// A question as a model is given it, in tokens. No answers: the letter behind the prompt is all that is
-/// asked.
-struct QuestionSize {
-    double prompt = 0, answers = 0, answer = 0;
-};
-
-/// All estimated.
+/// All estimated. Nothing: not known.
 struct Estimated {
     std::optional<std::int64_t> peak_bytes;
     std::optional<double> question_ms, load_ms;
@@ -23,17 +17,23 @@ struct Estimated {
 
 class Estimator {
   public:
+    /// Measures this machine where it is the board meant (about a second). Throws what predict::find_board()
+    /// throws.
     explicit Estimator(const StudyOptions& options);
     ~Estimator();
     Estimator(const Estimator&) = delete;
     Estimator& operator=(const Estimator&) = delete;
 
-    /// Bytes of the model's weights as its publisher stores them: what a download is at least. Nothing for
-    /// one whose shape is not known.
+    std::string board() const;  ///< for people
+    /// What the board leaves to a model; of this machine: now.
+    std::optional<std::int64_t> available_bytes() const;
+
+    /// Bytes of the model's weights as its publisher stores them, about what a download is. Nothing for a
+    /// model whose shape is not known.
     std::optional<std::int64_t> stored_bytes(const StudyModel& model);
 
-    /// Nothing where the model's shape is not known, or the type is none for it.
-    Estimated of(const StudyModel& model, const std::string& type, const QuestionSize& question);
+    Estimated of(const StudyModel& model, const std::string& type, eval::Protocol protocol,
+                 const std::string& task);
 
   private:
     struct State;

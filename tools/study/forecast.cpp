@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "engine/fail.h"
@@ -14,71 +16,19 @@
 namespace tinyllm::study {
 namespace {
 
-/// What a task asks under a protocol: how often, and how much on the mean, in characters.
-struct Asked {
-    std::size_t questions = 0;
-    bool counted = false;  // in the files, which are here
-    double prompt = 0, answers = 0, answer = 0;
-};
-
-/// Means of the official files (their first 200 rows), for tasks whose files are not here.
-struct TaskSize {
-    std::string_view task;
-    double study_prompt, prompt, answers, answer;
-};
-constexpr TaskSize kTaskSizes[] = {
-    {"arc_easy", 300, 110, 4, 20},
-};
-constexpr double kCharactersPerToken = 4;
-
-Asked count_questions(const eval::Task& task, eval::Protocol protocol, const eval::DataFile& file,
-                      double limit) {
-    const eval::Questions questions = eval::load_questions(task, protocol, file, limit);
-    Asked asked{questions.examples.size(), true, 0, 0, 0};
-    double continuations = 0, characters = 0;
-    for (const eval::Example& example : questions.examples) {
-        if (protocol == eval::Protocol::study) {
-            asked.prompt += static_cast<double>(example.prompt.size());
-            continue;
-        }
-        asked.prompt += static_cast<double>(example.pairs.front().context.size());
-        continuations += static_cast<double>(example.pairs.size());
-        for (const eval::Pair& pair : example.pairs)
-            characters += static_cast<double>(pair.continuation.size());
-    }
-    const auto n = static_cast<double>(std::max<std::size_t>(asked.questions, 1));
-    asked.prompt /= n;
-    asked.answers = continuations / n;
-    asked.answer = continuations > 0 ? characters / continuations : 0;
-    return asked;
-}
-
-/// By the official split's size.
-Asked official_questions(const eval::Task& task, eval::Protocol protocol, double limit) {
-    Asked asked;
+/// How many questions a task asks under a protocol: those of the files, or, where they are not here, of the
+/// official split.
+std::size_t count_questions(const eval::Task& task, eval::Protocol protocol, const Plan::Data* data,
+                            double limit) {
+    if (data != nullptr) return eval::load_questions(task, protocol, data->file, limit).examples.size();
+    std::size_t n = 0;
     const eval::Split split = protocol == eval::Protocol::study ? eval::Split::dev : task.scored;
     for (const hub::DataSplit& one : hub::data_splits(task))
-        if (one.split == split) asked.questions = one.rows;
-    if (protocol == eval::Protocol::study && task.study_rows)
-        asked.questions = std::min(asked.questions, task.study_rows);
-    if (limit >= 1) asked.questions = std::min(asked.questions, static_cast<std::size_t>(limit));
-    if (limit > 0 && limit < 1)
-        asked.questions = static_cast<std::size_t>(std::ceil(static_cast<double>(asked.questions) * limit));
-    for (const TaskSize& size : kTaskSizes) {
-        if (size.task != task.name) continue;
-        if (protocol == eval::Protocol::study) {
-            asked.prompt = size.study_prompt;
-        } else {
-            asked.prompt = size.prompt;
-            asked.answers = size.answers;
-            asked.answer = size.answer;
-        }
-    }
-    return asked;
-}
-
-QuestionSize tokens_of(const Asked& asked) {
-    return {asked.prompt / kCharactersPerToken, asked.answers, asked.answer / kCharactersPerToken};
+        if (one.split == split) n = one.rows;
+    if (protocol == eval::Protocol::study && task.study_rows) n = std::min(n, task.study_rows);
+    if (limit >= 1) return std::min(n, static_cast<std::size_t>(limit));
+    if (limit > 0) return static_cast<std::size_t>(std::ceil(static_cast<double>(n) * limit));
+    return n;
 }
 
 template <typename T>
@@ -152,23 +102,22 @@ Json totals_json(const Totals& totals) {
 
 Forecast forecast(const Plan& plan, const StudyOptions& options) {
     Forecast result;
-    result.available_bytes = available_memory();
-    std::map<std::pair<eval::Protocol, std::string>, Asked> asked;
+    Estimator estimator(options);
+    result.available_bytes = estimator.available_bytes();
+    std::map<std::pair<eval::Protocol, std::string>, std::size_t> asked;
     Json tasks = Json::array();
     for (eval::Protocol protocol : plan.protocols)
         for (const eval::Task* task : plan.tasks) {
             const std::string name(task->name);
-            const auto data = plan.data.find({protocol, name});
-            const double limit = limit_of(options, name);
-            const Asked& one = asked[{protocol, name}] =
-                data == plan.data.end() ? official_questions(*task, protocol, limit)
-                                        : count_questions(*task, protocol, data->second.file, limit);
+            const auto found = plan.data.find({protocol, name});
+            const Plan::Data* data = found == plan.data.end() ? nullptr : &found->second;
+            const std::size_t questions = count_questions(*task, protocol, data, limit_of(options, name));
+            asked[{protocol, name}] = questions;
             tasks.push_back({{"protocol", std::string(eval::protocol_name(protocol))},
                              {"task", name},
-                             {"questions", one.questions},
-                             {"data", one.counted ? Json(data->second.file.rows.string()) : Json()}});
+                             {"questions", questions},
+                             {"data", data != nullptr ? Json(data->file.rows.string()) : Json()}});
         }
-    Estimator estimator(options);
     Json cells = Json::array();
     std::set<std::string> missing;
     for (const Cell& cell : plan.cells) {
@@ -198,8 +147,7 @@ Forecast forecast(const Plan& plan, const StudyOptions& options) {
                 result.rows.push_back(std::move(row));
             }
             ForecastRow& row = result.rows.back();
-            const Asked& questions = asked.at({cell.protocol, cell.task});
-            const Estimated estimated = estimator.of(model, cell.type, tokens_of(questions));
+            const Estimated estimated = estimator.of(model, cell.type, cell.protocol, cell.task);
             if (!same && estimated.load_ms) *row.seconds += *estimated.load_ms / 1000;
             ++row.cells;
             row.lacking += !cell.missing.empty();
@@ -207,9 +155,9 @@ Forecast forecast(const Plan& plan, const StudyOptions& options) {
                 row.peak_bytes = std::max(row.peak_bytes.value_or(0), *estimated.peak_bytes);
             if (row.peak_bytes && result.available_bytes)
                 row.fits = *row.peak_bytes <= *result.available_bytes;
-            if (estimated.question_ms && questions.prompt > 0) {
+            if (estimated.question_ms) {
                 const double seconds =
-                    *estimated.question_ms * static_cast<double>(questions.questions) / 1000;
+                    *estimated.question_ms * static_cast<double>(asked.at({cell.protocol, cell.task})) / 1000;
                 line["estimated_seconds"] = seconds;
                 if (row.seconds) *row.seconds += seconds;
             } else {
@@ -226,7 +174,7 @@ Forecast forecast(const Plan& plan, const StudyOptions& options) {
     result.json = {{"schema", "tinyllm.study-plan/1"},
                    {"name", text(options.study)},
                    {"title", text(options.title)},
-                   {"board", plan.board},
+                   {"board", options.board == "this" ? plan.board : estimator.board()},
                    {"available_bytes", forecast_or_null(result.available_bytes)},
                    {"shard", options.shard.whole()
                                  ? Json()
@@ -252,7 +200,7 @@ std::string show_forecast(const Forecast& forecast, Format format) {
         return render(table, format);
     }
     table.columns = {{"model", "model"},        {"type", "type"},           {"cells", "cells"},
-                     {"download", "download"},  {"peak", "estimated peak"}, {"fits", "fits here"},
+                     {"download", "download"},  {"peak", "estimated peak"}, {"fits", "fits"},
                      {"time", "estimated time"}};
     const auto bytes = [](const std::optional<std::int64_t>& value) {
         return value ? show_bytes(*value) : std::string("unknown");

@@ -230,7 +230,7 @@ Plan make_plan(const StudyOptions& options) {
     if (plan.protocols.empty()) plan.protocols = {eval::Protocol::lm_eval, eval::Protocol::study};
     find_questions(plan, options);
     plan.machine = study_machine();
-    plan.board = options.board.empty() ? board_label(plan.machine) : options.board;
+    plan.board = options.label.empty() ? board_label(plan.machine) : options.label;
     make_cells(plan, options);
     keep_shard(plan, options);
     if (options.plan) return plan;

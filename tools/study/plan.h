@@ -30,7 +30,8 @@ struct StudyOptions {
     double timeout = 0;                         ///< seconds per cell; 0: none
     int threads = 0;
     std::string cores, device = "auto", output = "results", packed_cache;
-    std::string board;  ///< what this machine is called; empty: board_label()
+    std::string label;           ///< what this machine is called; empty: board_label()
+    std::string board = "this";  ///< whose time and memory `plan` estimates (tools/predict/board.h)
     bool exact = false, fresh = false;
     bool plan = false;  ///< nothing will be run: no file is hashed
     bool pull = false;  ///< what is missing is fetched first

@@ -241,7 +241,7 @@ void StudyReader::read(const YamlNode& root) {
         {"exact", flag(&StudyOptions::exact, "exact")},
         {"pull", flag(&StudyOptions::pull, "pull")},
         {"packed-cache", one_text(&StudyOptions::packed_cache, "a folder")},
-        {"board", one_text(&StudyOptions::board, "a name")},
+        {"label", one_text(&StudyOptions::label, "a name")},
         {"output", one_text(&StudyOptions::output, "a folder")},
         {"sample-interval", measured(&monitor::MonitorFlags::interval, monitor::parse_seconds, time)},
         {"idle", measured(&monitor::MonitorFlags::idle, monitor::parse_seconds, time)},

@@ -105,7 +105,7 @@ def eval_command(folder):
 
 def study_command(folder):
     plan = expect(run(*STUDY, "--plan"), 0).stdout
-    assert plan.count("q8_0") == 14 and "HellaSwag" in plan, plan
+    assert plan.count("q8_0") == 1 and "28 cells in 2 loads" in plan and "hellaswag (100)" in plan and "estimated peak" in plan, plan
     whole = os.path.join(folder, "whole")
     limit = ["--limit", "30"]
     expect(run(*STUDY, *limit, "-o", whole), 0, "average")

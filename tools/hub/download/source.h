@@ -13,7 +13,8 @@ struct Source {
     double retry_delay = 1;  ///< seconds
 };
 
-/// As `tinyllm pull` without flags: HF_ENDPOINT, and the variables of its options.
+/// What the environment says of where and with which token: HF_ENDPOINT, and the variables of those options
+/// of `pull`.
 Source source_of_environment();
 
 /// The source's own, HF_TOKEN, or what HF_TOKEN_PATH or the hub's folder holds; empty: none.

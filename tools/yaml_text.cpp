@@ -75,15 +75,16 @@ class YamlTree : public YAML::EventHandler {
         if (parent.kind == YamlNode::Kind::sequence) return parent.items.emplace_back(std::move(node));
         if (value_next_.back()) {
             value_next_.back() = false;
-            return parent.pairs.back().second = std::move(node);
+            return parent.items.back() = std::move(node);
         }
         if (kind != YamlNode::Kind::scalar) refuse(line, "a key", node.shown());
-        for (const auto& pair : parent.pairs)
-            if (pair.first.text == text)
-                refuse(line, fmt::format("each key once (\"{}\" stands in line {})", text, pair.first.line),
+        for (const YamlNode& key : parent.keys)
+            if (key.text == text)
+                refuse(line, fmt::format("each key once (\"{}\" stands in line {})", text, key.line),
                        "it again");
         value_next_.back() = true;
-        return parent.pairs.emplace_back(std::move(node), YamlNode{}).first;
+        parent.items.emplace_back();
+        return parent.keys.emplace_back(std::move(node));
     }
     void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YamlNode::Kind kind) {
         no_anchor(mark, anchor);

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace tinyllm {
@@ -16,9 +15,9 @@ struct YamlNode {
 
     Kind kind = Kind::null;
     int line = 1;
-    std::string text;                                  ///< of a scalar
-    std::vector<YamlNode> items;                       ///< of a sequence
-    std::vector<std::pair<YamlNode, YamlNode>> pairs;  ///< of a map; keys are scalars, each once
+    std::string text;             ///< of a scalar
+    std::vector<YamlNode> keys;   ///< of a map: scalars, each once
+    std::vector<YamlNode> items;  ///< of a sequence; of a map, what the keys stand for, in their order
 
     /// "a list", "a map", "nothing", or the scalar's text in quotes, shortened: for messages.
     std::string shown() const;

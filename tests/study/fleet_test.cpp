@@ -115,11 +115,12 @@ TEST(StudyFile, DamageIsOneErrorAndNoCrash) {
 
 TEST(YamlText, KeepsTheTreeAndItsLines) {
     const YamlNode root = read_yaml("a: [x, {b: 'y: z'}]\n\nc:\n  - ~\n  - d\n", "f");
-    ASSERT_EQ(root.pairs.size(), 2u);
-    EXPECT_EQ(root.pairs[0].second.items[1].pairs[0].second.text, "y: z");
-    EXPECT_EQ(root.pairs[1].first.line, 3);
-    EXPECT_EQ(root.pairs[1].second.items[0].kind, YamlNode::Kind::null);
-    EXPECT_EQ(root.pairs[1].second.items[1].line, 5);
+    ASSERT_EQ(root.keys.size(), 2u);
+    ASSERT_EQ(root.items.size(), 2u);
+    EXPECT_EQ(root.items[0].items[1].items[0].text, "y: z");
+    EXPECT_EQ(root.keys[1].line, 3);
+    EXPECT_EQ(root.items[1].items[0].kind, YamlNode::Kind::null);
+    EXPECT_EQ(root.items[1].items[1].line, 5);
     EXPECT_EQ(read_yaml("# nothing\n", "f").kind, YamlNode::Kind::null);
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/fail.h"
 #include "tools/eval/rows_file.h"
+#include "tools/json_text.h"
 #include "tools/log.h"
 #include "tools/output.h"
 #include "tools/study/boards.h"
@@ -39,8 +40,8 @@ Json study_of(const std::string& folder) {
     const fs::path path = fs::path(folder) / "study.json";
     std::error_code error;
     if (!fs::exists(path, error)) return Json();
-    const Json study = Json::parse(eval::read_bytes(path), nullptr, false);
-    return study.is_object() ? study : Json();
+    const std::optional<Json> study = json_if(eval::read_bytes(path));
+    return study && study->is_object() ? *study : Json();
 }
 
 bool same_answer(const eval::Answer& a, const eval::Answer& b) {

@@ -123,7 +123,8 @@ Apply StudyReader::models(const YamlNode& node) const {
         StatedModel facts;
         if (item.kind == YamlNode::Kind::map) {
             name = nullptr;
-            for (const auto& [key, value] : item.pairs) {
+            for (std::size_t i = 0; i < item.keys.size(); ++i) {
+                const YamlNode &key = item.keys[i], &value = item.items[i];
                 if (key.text == "model") {
                     name = &value;
                 } else if (key.text == "parameters") {
@@ -158,7 +159,8 @@ Apply StudyReader::limits(const YamlNode& node) const {
     std::map<std::string, double> limits;
     double all = 0;
     if (node.kind == YamlNode::Kind::map) {
-        for (const auto& [task, value] : node.pairs) {
+        for (std::size_t i = 0; i < node.keys.size(); ++i) {
+            const YamlNode &task = node.keys[i], &value = node.items[i];
             one_of(task, task_names(false), "a task");
             limits[task.text] = number(value, 0, kMost, what + " for limit");
         }
@@ -249,7 +251,8 @@ void StudyReader::read(const YamlNode& root) {
         {"cooldown-limit", measured(&monitor::MonitorFlags::patience, monitor::parse_seconds, time)},
         {"max-temp", measured(&monitor::MonitorFlags::max_temp, monitor::parse_celsius, degrees)},
     };
-    for (const auto& [key, value] : root.pairs) {
+    for (std::size_t i = 0; i < root.keys.size(); ++i) {
+        const YamlNode &key = root.keys[i], &value = root.items[i];
         const auto known = std::find_if(keys.begin(), keys.end(),
                                         [&, &name = key.text](const auto& row) { return row.first == name; });
         if (known == keys.end()) {

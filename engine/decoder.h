@@ -46,6 +46,13 @@ class Decoder {
     void run(std::span<const Job> jobs, std::int32_t chunk, Phase phase,
              const std::function<void(std::span<const JobRows>)>& visit);
 
+    /// Allocates what a token behind `sequence` will want, so that its step, which a device repeats, does
+    /// not. Needs the backend's mutex.
+    void prepare(const Sequence& sequence) {
+        sequence.prepare();
+        (void)rope_until(sequence.length() + 1);
+    }
+
     /// Has the encoder read each job's tokens, as many jobs a step as `chunk` rows hold, at least one; what
     /// the decoder's layers read of them is left in the job's sequence, which was empty. Needs the backend's
     /// mutex.

@@ -39,19 +39,27 @@ KvPool::KvPool(Backend& backend, const Config& config, DType k_type, DType v_typ
     v_blocks_.resize(static_cast<std::size_t>(n_layers_));
 }
 
+void KvPool::reserve() {
+    const std::lock_guard lock(mutex_);
+    grow_if_full();
+}
+
+void KvPool::grow_if_full() {
+    if (!free_.empty()) return;
+    const std::shared_ptr<std::byte> memory = backend_.allocate(block_bytes_);
+    std::byte* at = memory.get();
+    for (std::size_t i = 0; i < k_blocks_.size(); ++i, at += k_bytes_ + v_bytes_) {
+        k_blocks_[i].push_back(at);
+        v_blocks_[i].push_back(at + k_bytes_);
+    }
+    free_.push_back(static_cast<std::int32_t>(memory_.size()));
+    memory_.push_back(memory);
+    references_.push_back(0);
+}
+
 std::int32_t KvPool::acquire() {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) {
-        const std::shared_ptr<std::byte> memory = backend_.allocate(block_bytes_);
-        std::byte* at = memory.get();
-        for (std::size_t i = 0; i < k_blocks_.size(); ++i, at += k_bytes_ + v_bytes_) {
-            k_blocks_[i].push_back(at);
-            v_blocks_[i].push_back(at + k_bytes_);
-        }
-        free_.push_back(static_cast<std::int32_t>(memory_.size()));
-        memory_.push_back(memory);
-        references_.push_back(0);
-    }
+    grow_if_full();
     const std::int32_t block = free_.back();
     free_.pop_back();
     references_[static_cast<std::size_t>(block)] = 1;
@@ -124,6 +132,10 @@ const std::int32_t* Sequence::append(std::int64_t n) {
     while (std::ssize(blocks_) * kKvBlock < length_ + n) blocks_.push_back(pool_->acquire());
     length_ += n;
     return blocks_.data();
+}
+
+void Sequence::prepare() const {
+    if (length_ % kKvBlock == 0 || pool_->is_shared(blocks_.back())) pool_->reserve();
 }
 
 void Sequence::truncate(std::int64_t n) {

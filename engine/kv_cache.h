@@ -27,6 +27,8 @@ class KvPool {
     /// A block with one reference. Grows the pool by one block when none is free; only while the backend's
     /// mutex is held.
     std::int32_t acquire();
+    /// Grows the pool now where the next acquire() would; only while the backend's mutex is held.
+    void reserve();
     void retain(std::int32_t block);
     void release(std::int32_t block);
     bool is_shared(std::int32_t block) const;
@@ -39,6 +41,8 @@ class KvPool {
     std::int64_t block_bytes() const { return static_cast<std::int64_t>(block_bytes_); }
 
   private:
+    void grow_if_full();  // under mutex_
+
     Backend& backend_;
     std::int64_t n_layers_;
     KvLayer shape_;
@@ -69,6 +73,8 @@ class Sequence {
     /// Makes room for `n` positions behind the last one and counts them as held; returns the block table.
     /// Needs the backend's mutex.
     const std::int32_t* append(std::int64_t n);
+    /// Has the pool allocate what append(1) would want of it. Needs the backend's mutex.
+    void prepare() const;
     /// Forgets everything behind the first `n` positions.
     void truncate(std::int64_t n);
 

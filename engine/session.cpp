@@ -185,6 +185,7 @@ std::vector<Token> Session::generate(const GenerateOptions& options,
         const std::int64_t held = s.sequence.length();
         try {
             const std::lock_guard lock(s.backend().mutex());
+            if (to_run) s.decoder->prepare(s.sequence);
             s.backend().step([&] {
                 if (std::exchange(to_run, false)) s.run({&out.back(), 1}, false);
                 token = s.next(sampler);

@@ -97,11 +97,13 @@ Matrix CudaBackend::pack(std::span<const RawMatrix> parts, PackWatch* watch) {
 Products CudaBackend::products(const Matrix& w, Phase phase) const {
     const auto main = std::ranges::max_element(w.strips, {}, &Strip::rows);
     if (main == w.strips.end() || precision_ == Precision::exact) return Products::f32;
-    if (phase == Phase::decode) return dtype_block(main->type) > 1 ? Products::int8 : Products::f32;
+    const int capability = queue_.runtime().code_capability(), type = static_cast<int>(main->type);
+    const MatvecBy by = matvec_by(type, capability);
+    if (phase == Phase::decode && by == MatvecBy::bytes) return Products::int8;
     // Halves are as wide and as fast, and Products has no name for them.
-    const int capability = queue_.runtime().code_capability();
-    const bool tensor = rounded_for(static_cast<int>(main->type), w.cols, capability) != Rounded::none;
-    return tensor ? Products::bf16 : Products::f32;
+    const bool in_16 = phase == Phase::decode ? by == MatvecBy::halves
+                                              : rounded_for(type, w.cols, capability) != Rounded::none;
+    return in_16 ? Products::bf16 : Products::f32;
 }
 
 std::vector<std::string> CudaBackend::notes() const {
@@ -208,10 +210,15 @@ void CudaBackend::multiply(const Matrix& w, std::int64_t n, const float* x, cons
             p.norm = params(norm);
             p.w = piece.rows;
             p.epilogue = e;
-            p.blocks = 8 * queue_.runtime().multiprocessors();
-            launch_matvec(queue_.stream(), p);
+            launch_rows(p);
         }
     }
+}
+
+void CudaBackend::launch_rows(MatvecParams p) {
+    p.blocks = 8 * queue_.runtime().multiprocessors();
+    p.by = matvec_by(static_cast<int>(p.w.type), queue_.runtime().code_capability());
+    launch_matvec(queue_.stream(), p);
 }
 
 std::int64_t CudaBackend::by_library(const GemmParams& p) {
@@ -283,8 +290,7 @@ void CudaBackend::glu(const GluArgs& args) {
                           1,
                           args.out + i * ff + before,
                           ff};
-            p.blocks = 8 * queue_.runtime().multiprocessors();
-            launch_matvec(queue_.stream(), p);
+            launch_rows(p);
         }
     }
 }

@@ -83,6 +83,8 @@ class CudaBackend final : public Backend {
     /// epilogue(w norm(x)) for n rows of x, by the kernels of a phase.
     void multiply(const Matrix& w, std::int64_t n, const float* x, const Norm& norm, const Epilogue& epilogue,
                   Phase phase);
+    /// Few rows, whose kernel is chosen here.
+    void launch_rows(MatvecParams p);
     /// The first rows of a product that the library takes, none or all but where it fails in between.
     std::int64_t by_library(const GemmParams& p);
     const float* normed(std::int64_t n, std::int64_t dim, const float* x, const std::int32_t* rows,

@@ -73,17 +73,24 @@ void launch_norm(void* stream, const NormRowsParams& p);
 /// Up to kMatvecRows rows of x times the strip, the norm as a prologue. With `up` (as many rows, of the same
 /// type): out = activation(w x + bias) * (up x + up_bias), one product, one launch.
 constexpr int kMatvecRows = 8;
+/// What the rows of x are multiplied as: floats; signed bytes, 32 of them with a scale; or halves likewise.
+enum class MatvecBy : int64_t { floats, bytes, halves };
+/// In code for a compute capability, times ten.
+TINYLLM_BOTH MatvecBy matvec_by(int type, int capability) {
+    if (type == kF32 || type == kBf16) return MatvecBy::floats;
+    return type == kF16 || capability < kByteDot ? MatvecBy::halves : MatvecBy::bytes;
+}
 struct MatvecParams {
     int n = 0;
-    int blocks = 0;            // at most so many
-    const float* x = nullptr;  // (n, cols)
+    int blocks = 0;                  // at most so many
+    MatvecBy by = MatvecBy::floats;  // matvec_by()
+    const float* x = nullptr;        // (n, cols)
     NormParams norm{};
     WeightRows w{};
     WeightRows up{};  // no data: none
     const float* up_bias = nullptr;
     Epilogue epilogue{};
 };
-/// Where the type is quantized, x is rounded to 8 bits per 32 elements.
 void launch_matvec(void* stream, const MatvecParams& p);
 
 /// How tensor cores take the rows that are multiplied by weights of a type; none: they do not.

@@ -25,6 +25,8 @@ constexpr int kOctet = 8;
 
 /// Compute capabilities, times ten, from which on tensor cores multiply f16 and bf16 here.
 constexpr int kHalfMma = 75, kBf16Mma = 80;
+/// Likewise, for the products of four bytes.
+constexpr int kByteDot = 61;
 
 /// Bytes of one octet, of one sub-block, of one block in each section; 0: the type has no such section.
 struct Sizes {

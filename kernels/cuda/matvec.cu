@@ -23,18 +23,28 @@ struct MatvecLaunch {
             run<Matvec<Format, Rows, kMatvecRows>>();
         }
     }
-    // One of the two for each kind of format, so that no ByteRows of floats is made.
-    template <typename Format, bool>
+    // A format's own kind, so that none is made that nobody launches.
+    template <typename Format, MatvecBy>
     struct Choice {
         static void run(const MatvecLaunch& l) { l.rows<Format, FloatRows>(); }
     };
     template <typename Format>
-    struct Choice<Format, true> {
-        static void run(const MatvecLaunch& l) { l.rows<Format, ByteRows>(); }
+    struct Choice<Format, MatvecBy::halves> {
+        static void run(const MatvecLaunch& l) { l.rows<Format, HalfRows>(); }
+    };
+    template <typename Format>
+    struct Choice<Format, MatvecBy::bytes> {
+        static void run(const MatvecLaunch& l) {
+            if (l.p.by == MatvecBy::halves) {
+                l.rows<Format, HalfRows>();
+            } else {
+                l.rows<Format, ByteRows>();
+            }
+        }
     };
     template <typename Format>
     void operator()(Format) const {
-        Choice<Format, Format::kInts>::run(*this);
+        Choice<Format, Format::kBy>::run(*this);
     }
 };
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <mutex>
 #include <vector>
 
@@ -176,7 +177,8 @@ std::string self_test(Backend& backend) {
             error += d * d;
             size += static_cast<double>(want[i][j]) * want[i][j];
         }
-        if (!(error <= kBound * size)) return std::string(kStages[i % 4]) + " gives other results";
+        if (!(error <= kBound * size))
+            return std::string(kStages[i % std::size(kStages)]) + " gives other results";
     }
     return "";
 }

@@ -75,6 +75,49 @@ TEST_P(DecodeStep, IsOneUploadOneGraphAndOneWait) {
     }
 }
 
+/// Counts what is allocated within steps.
+class StepWatch final : public ForwardingBackend {
+  public:
+    StepWatch(std::unique_ptr<Backend> inner, const DeviceCalls& calls, std::vector<int>& allocations)
+        : ForwardingBackend(std::move(inner)), calls_(calls), allocations_(allocations) {}
+    void step(const std::function<void()>& ops) override {
+        const int before = calls_.allocations;
+        inner().step(ops);
+        allocations_.push_back(calls_.allocations - before);
+    }
+
+  private:
+    const DeviceCalls& calls_;
+    std::vector<int>& allocations_;
+};
+
+TEST(DecodeSteps, AllocateNothing) {
+    DeviceCalls calls;
+    std::vector<int> allocations;  // by step, those within another before it
+    more_devices()["watched"] = [&](const BackendOptions& options) {
+        return std::make_unique<StepWatch>(
+            test::make_cuda_emulated_backend(options.precision, test::kEmulatedCapability, &calls), calls,
+            allocations);
+    };
+    ModelOptions options;
+    options.device = "watched";
+    options.tokenizer = false;
+    {
+        const auto model = Model::load(test::golden_models() + "/llama-blocks", options);
+        const auto prompt = test::golden_expected("llama-blocks")["prompt"].get<std::vector<Token>>();
+        Session session(model);
+        session.prefill(std::span(prompt).first(50));
+        const int before = calls.allocations;
+        // Over two ends of blocks.
+        ASSERT_EQ(session.generate({.max_tokens = 90, .sampler = {}, .ignore_eos = true}).size(), 90u);
+        EXPECT_GT(calls.allocations, before);
+    }
+    more_devices().erase("watched");
+    ASSERT_GE(allocations.size(), 90u);
+    // The first draw and the first token find out how large buffers have to be.
+    for (std::size_t i = 3; i < allocations.size(); ++i) EXPECT_EQ(allocations[i], 0) << i;
+}
+
 TEST_P(DecodeStep, DrawsAreThoseOfTheHost) {
     for (const bool exact : {false, true}) {
         const auto model = load(exact);

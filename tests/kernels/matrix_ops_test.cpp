@@ -151,7 +151,9 @@ TEST_P(MatrixOps, PlainTypesLoseNoMoreThanPairsDo) {
                 return out;
             };
             const std::vector<float> want = run(*ref, Phase::prompt);
-            EXPECT_LE(nmse(want, run(*backend, Phase::decode)), 1e-12) << dtype_name(type) << " n " << n;
+            const bool by_halves = is_cuda(GetParam()) && type == DType::f16;
+            EXPECT_LE(nmse(want, run(*backend, Phase::decode)), by_halves ? 2e-7 : 1e-12)
+                << dtype_name(type) << " n " << n;
             EXPECT_LE(nmse(want, run(*backend, Phase::prompt)),
                       1e-12 + pairs_loss(GetParam(), type, Precision::fast))
                 << dtype_name(type) << " n " << n;

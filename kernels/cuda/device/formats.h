@@ -52,7 +52,7 @@ TINYLLM_DEVICE uint32_t less(uint32_t bytes, uint32_t offset) {
 }
 
 struct FormatF32 {
-    static constexpr bool kInts = false;
+    static constexpr MatvecBy kBy = MatvecBy::floats;
     static TINYLLM_DEVICE void floats(const WeightView& w, int64_t row, int64_t octet, float* to) {
         const unsigned char* from = w.levels + (row * w.octets + octet) * 32;
         TINYLLM_UNROLL
@@ -65,7 +65,12 @@ struct FormatF32 {
 };
 
 struct FormatF16 {
-    static constexpr bool kInts = false;
+    static constexpr MatvecBy kBy = MatvecBy::halves;
+    static constexpr bool kMinima = false;
+    /// Neighbours in a word, the first below.
+    static TINYLLM_DEVICE Words4 halves(const WeightView& w, int64_t row, int64_t octet) {
+        return load4(w.levels + (row * w.octets + octet) * 16);
+    }
     static TINYLLM_DEVICE void floats(const WeightView& w, int64_t row, int64_t octet, float* to) {
         const Words4 words = load4(w.levels + (row * w.octets + octet) * 16);
         TINYLLM_UNROLL
@@ -77,7 +82,7 @@ struct FormatF16 {
 };
 
 struct FormatBf16 {
-    static constexpr bool kInts = false;
+    static constexpr MatvecBy kBy = MatvecBy::floats;
     static TINYLLM_DEVICE void floats(const WeightView& w, int64_t row, int64_t octet, float* to) {
         const Words4 words = load4(w.levels + (row * w.octets + octet) * 16);
         TINYLLM_UNROLL
@@ -93,7 +98,7 @@ struct FormatBf16 {
 /// zeros.
 template <typename F>
 struct Quantized {
-    static constexpr bool kInts = true;
+    static constexpr MatvecBy kBy = MatvecBy::bytes;
     static TINYLLM_DEVICE IntOctet ints(const WeightView& w, int64_t row, int64_t octet) {
         return F::decode(F::fetch(w, row, octet), static_cast<int>(octet % 32));
     }

@@ -1,7 +1,7 @@
 // A few rows of x times a matrix, for tokens that are generated: a warp per output, the rows of x in shared
-// memory, normed and, for quantized weights, rounded to bytes by each block for itself, which costs less than
-// a launch. The sum of an output has the same order however many rows share the call: lane l of the warp adds
-// the octets l, l + 32, …, then the lanes are added up.
+// memory, normed and rounded to what weights of the type are multiplied by (MatvecBy), by each block for
+// itself, which costs less than a launch. The sum of an output has the same order however many rows share the
+// call: lane l of the warp adds the octets l, l + 32, …, then the lanes are added up.
 #pragma once
 
 #include "kernels/cuda/device/epilogue.h"
@@ -31,6 +31,7 @@ class FloatRows {
 
     template <typename Format>
     struct Octet {
+        static constexpr bool kCompiled = true;
         float w[kOctet];
     };
     template <typename Format>
@@ -103,6 +104,7 @@ class ByteRows {
 
     template <typename Format>
     struct Octet {
+        static constexpr bool kCompiled = kByteKernels;
         IntOctet w;
     };
     template <typename Format>
@@ -126,6 +128,131 @@ class ByteRows {
   private:
     int columns_;
     Shared<uint32_t> q_;
+    Shared<float> d_;
+};
+
+/// Eight weights d h - m, as four pairs of halves h.
+struct HalfOctet {
+    uint32_t w[4];
+    float d, m;
+};
+
+/// Four signed bytes as two pairs of halves, a 128th each, exactly.
+TINYLLM_DEVICE void halves_of_bytes(uint32_t bytes, uint32_t* to) {
+    // The last bits of the half 1024 + u are u: then (1024 + u) / 128 - 9, with u 128 more than the byte.
+    const uint32_t u = bytes ^ 0x80808080u;
+    const uint32_t first = (u & 0xffu) | (u & 0xff00u) << 8, last = (u >> 16 & 0xffu) | (u >> 8 & 0xff0000u);
+    to[0] = fma_halves(first | 0x64006400u, 0x20002000u, 0xc880c880u);
+    to[1] = fma_halves(last | 0x64006400u, 0x20002000u, 0xc880c880u);
+}
+
+TINYLLM_DEVICE HalfOctet halves_of(FormatF16, const WeightView& w, int64_t row, int64_t octet) {
+    const Words4 words = FormatF16::halves(w, row, octet);
+    return HalfOctet{{words.w[0], words.w[1], words.w[2], words.w[3]}, 1, 0};
+}
+template <typename Format>
+TINYLLM_DEVICE HalfOctet halves_of(Format, const WeightView& w, int64_t row, int64_t octet) {
+    const IntOctet ints = Format::ints(w, row, octet);
+    HalfOctet halves{{}, ints.d * 128.0f, ints.m};
+    halves_of_bytes(ints.low, halves.w);
+    halves_of_bytes(ints.high, halves.w + 2);
+    return halves;
+}
+
+/// The same as halves, each 32 divided by the power of two that brings their largest to [2^10, 2^11): below
+/// it they have their 11 bits down to 2^-24 of the largest, and above it four products with weights of up to
+/// 8 have room. Two products are one instruction, and x takes half the shared memory that floats do.
+template <int kRows>
+class HalfRows {
+  public:
+    static int64_t bytes(int columns) {
+        return int64_t{kRows} * columns * 2 + int64_t{kRows} * columns / 32 * 4 + 32;
+    }
+
+    TINYLLM_DEVICE HalfRows(Block& block, int columns)
+        : columns_(columns), x_(block, kRows * columns / 2), d_(block, kRows * columns / 32) {}
+
+    /// A warp per 32 elements.
+    template <typename Value>
+    TINYLLM_DEVICE void fill(Block& block, int threads, int n, const Value& value) {
+        PerThread<float> x(block);
+        PerThread<uint32_t> word(block);
+        const int blocks = n * columns_ / kWarp, warps = threads / kWarp;
+        for (int first = 0; first < blocks; first += warps) {
+            block.each([&](int t) {
+                const int e = (first + t / kWarp) * kWarp + t % kWarp;
+                x[t] = e < n * columns_ ? value(t, e / columns_, e % columns_) : 0;
+                word[t] = float_to_bits(x[t]) & 0x7fffffffu;  // in order of size, no number the largest
+            });
+            block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Largest());
+            block.each([&](int t) {
+                const int b = first + t / kWarp;
+                const float most = bits_to_float(word[t]);
+                // Of 2^e <= most < 2^(e + 1), biased by 127. Below 2^-116 the factor stays at 2^126.
+                const uint32_t e = word[t] >> 23 < 11 ? 11 : word[t] >> 23;
+                // What is no number is carried by the scale.
+                const float scaled = is_finite(most) ? x[t] * bits_to_float((264 - e) << 23) : 0;
+                word[t] = static_cast<uint32_t>(float_to_half(scaled)) << (t % 2 * 16);
+                if (t % kWarp == 0 && b < blocks)
+                    d_.set(t, b, is_finite(most) ? bits_to_float((e - 10) << 23) : most);
+            });
+            // Two lanes' halves become a word.
+            block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Sum(), 2);
+            block.each([&](int t) {
+                const int b = first + t / kWarp;
+                if (t % 2 == 0 && b < blocks) x_.set(t, b * (kWarp / 2) + t % kWarp / 2, word[t]);
+            });
+        }
+    }
+
+    template <typename Format>
+    struct Octet {
+        static constexpr bool kCompiled = Format::kBy == MatvecBy::halves || kHalfKernels;
+        HalfOctet w;
+    };
+    template <typename Format>
+    static TINYLLM_DEVICE void read(const WeightView& w, int64_t row, int64_t octet, Octet<Format>& to) {
+        to.w = halves_of(Format(), w, row, octet);
+    }
+    template <typename Format>
+    TINYLLM_DEVICE float add(int t, int i, int octet, const Octet<Format>& w, float sum) {
+        uint32_t x[4];
+        x_.get4(t, i * (columns_ / 2) + octet * 4, x);
+        const float d = d_.get(t, i * (columns_ / 32) + octet / 4);
+        uint32_t dots = 0;
+        TINYLLM_UNROLL
+        for (int j = 0; j < 4; ++j) dots = fma_halves(w.w.w[j], x[j], dots);
+        float dot = low_half(dots) + high_half(dots);
+        // Sums that ran over are infinite, or no number, to the end.
+        if (Format::kBy == MatvecBy::halves && !is_finite(dot)) dot = dot_of_floats(w.w.w, x);
+        sum = fmaf(w.w.d * d, dot, sum);
+        if (Format::kMinima) {
+            uint32_t total = 0;
+            TINYLLM_UNROLL
+            for (int j = 0; j < 4; ++j) total = fma_halves(0x3c003c00u, x[j], total);
+            sum = fmaf(-(w.w.m * d), low_half(total) + high_half(total), sum);
+        }
+        return sum;
+    }
+
+  private:
+    static TINYLLM_DEVICE float low_half(uint32_t word) {
+        return half_to_float(static_cast<uint16_t>(word & 0xffffu));
+    }
+    static TINYLLM_DEVICE float high_half(uint32_t word) {
+        return half_to_float(static_cast<uint16_t>(word >> 16));
+    }
+    static TINYLLM_DEVICE float dot_of_floats(const uint32_t* a, const uint32_t* b) {
+        float dot = 0;
+        TINYLLM_UNROLL
+        for (int j = 0; j < 4; ++j) {
+            dot = fmaf(low_half(a[j]), low_half(b[j]), dot);
+            dot = fmaf(high_half(a[j]), high_half(b[j]), dot);
+        }
+        return dot;
+    }
+    int columns_;
+    Shared<uint32_t> x_;
     Shared<float> d_;
 };
 
@@ -154,6 +281,7 @@ struct Matvec {
     };
 
     TINYLLM_DEVICE void operator()(Block& block) const {
+        if (!Rows<kRows>::template Octet<Format>::kCompiled) return;
         const int columns = columns_at_once<kRows>(p.w.cols);
         Rows<kRows> x(block, columns);
         Shared<float> means(block, kRows), inverses(block, kRows);

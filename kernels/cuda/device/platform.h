@@ -35,6 +35,16 @@
 namespace tinyllm {
 namespace TINYLLM_CUDA_SPACE {
 
+// Quantized weights are multiplied by bytes or, where there is no dot4, by halves: code for a GPU has the
+// one, kernels of the other are empty there, and the host does not launch them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 610
+constexpr bool kByteKernels = true, kHalfKernels = false;
+#elif defined(__CUDA_ARCH__)  // sm_53
+constexpr bool kByteKernels = false, kHalfKernels = true;
+#else
+constexpr bool kByteKernels = true, kHalfKernels = true;
+#endif
+
 struct alignas(8) Words2 {
     uint32_t w[2];
 };
@@ -66,14 +76,17 @@ TINYLLM_DEVICE uint32_t float_to_halves(float low, float high) {
 
 /// acc + the four products of signed bytes.
 TINYLLM_DEVICE int dot4(uint32_t a, uint32_t b, int acc) {
-#if __CUDA_ARCH__ >= 610
-    return __dp4a(static_cast<int>(a), static_cast<int>(b), acc);
-#else  // sm_53
-    for (int i = 0; i < 32; i += 8) {
-        acc += static_cast<int>(static_cast<int8_t>(a >> i)) * static_cast<int>(static_cast<int8_t>(b >> i));
-    }
-    return acc;
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 610
+    acc = __dp4a(static_cast<int>(a), static_cast<int>(b), acc);
 #endif
+    return acc;
+}
+
+/// a b + c of both halves of a word, each rounded once.
+TINYLLM_DEVICE uint32_t fma_halves(uint32_t a, uint32_t b, uint32_t c) {
+    uint32_t d;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
 }
 
 // Weights are read once: through the read-only path, in one instruction each.
@@ -137,6 +150,25 @@ inline int dot4(uint32_t a, uint32_t b, int acc) {
         acc += static_cast<int>(static_cast<int8_t>(a >> i)) * static_cast<int>(static_cast<int8_t>(b >> i));
     }
     return acc;
+}
+
+/// The nearest float to x, but where it is not x that neighbour whose last bit is set: what is rounded again
+/// to fewer bits is rounded as x itself.
+inline float sticky_float(double x) {
+    const auto near = static_cast<float>(x);
+    const uint32_t bits = float_to_bits(near);
+    if (static_cast<double>(near) == x || x != x || (bits & 1u)) return near;
+    return bits_to_float(fabs(static_cast<double>(near)) < fabs(x) ? bits + 1 : bits - 1);
+}
+inline uint32_t fma_halves(uint32_t a, uint32_t b, uint32_t c) {
+    uint32_t d = 0;
+    for (int shift = 0; shift < 32; shift += 16) {
+        const auto part = [&](uint32_t word) {
+            return static_cast<double>(half_to_float(static_cast<uint16_t>(word >> shift)));
+        };
+        d |= uint32_t{float_to_half(sticky_float(part(a) * part(b) + part(c)))} << shift;
+    }
+    return d;
 }
 
 /// A load that a GPU would fault on at a wrong address fails here too.

@@ -99,10 +99,10 @@ class TINYLLM_API Session {
     std::vector<float> target_logprobs(std::span<const Token> context, std::span<const Token> targets,
                                        std::vector<float>* last_logits = nullptr);
 
-    /// Scores all continuations of all requests: each context runs once, continuations fork it and run as one
-    /// batch. Rows beyond the model's context are cut from the left, as the harness does: of an
-    /// encoder-decoder the context alone, whose continuations are the decoder's text. Leaves the session as
-    /// it was.
+    /// Scores all continuations of all requests, in batches; each context runs once, and once what several
+    /// begin with where it is worth it. Rows beyond the model's context are cut from the left, as the harness
+    /// does: of an encoder-decoder the context alone, whose continuations are the decoder's text. Leaves the
+    /// session as it was.
     std::vector<std::vector<Score>> loglikelihood(std::span<const ScoreRequest> requests);
 
     /// Logits behind the last token of each prompt, (prompts, vocab), run as batches. Leaves the session as

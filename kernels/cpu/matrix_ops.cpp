@@ -279,15 +279,24 @@ void CpuBackend::score(const ScoreArgs& args) {
         std::int32_t index;
         double sum;
     };
-    const std::size_t n = args.rows.size();
+    // A row that several targets follow, side by side, is multiplied once.
+    std::vector<std::int32_t> rows;
+    std::vector<std::size_t> first_ask;  // of each row, and behind them the number of all
+    for (std::size_t i = 0; i < args.rows.size(); ++i) {
+        if (i > 0 && args.rows[i] == args.rows[i - 1]) continue;
+        rows.push_back(args.rows[i]);
+        first_ask.push_back(i);
+    }
+    first_ask.push_back(args.rows.size());
+    const std::size_t n = rows.size();
     const std::int64_t vocab = args.head->rows;
     const auto n_stretches = static_cast<std::size_t>((vocab + kStretch - 1) / kStretch);
     std::vector<Partial> partials(n_stretches * n);
-    std::vector<float> target(n);
+    std::vector<float> target(args.rows.size());
     Product product{.w = args.head,
                     .n = static_cast<std::int32_t>(n),
                     .x = args.x,
-                    .row_index = args.rows.data(),
+                    .row_index = rows.data(),
                     .norm = args.norm,
                     .rows = vocab,
                     .chunk_rows = kStretch,
@@ -301,8 +310,10 @@ void CpuBackend::score(const ScoreArgs& args) {
             std::int64_t index = 0;
             table_.softmax_partial(y, c.n_rows, &partial.top, &index, &partial.sum);
             partial.index = static_cast<std::int32_t>(c.first_row + index);
-            const std::int64_t at = args.targets[row] - c.first_row;
-            if (at >= 0 && at < c.n_rows) target[row] = y[at];
+            for (std::size_t ask = first_ask[row]; ask < first_ask[row + 1]; ++ask) {
+                const std::int64_t at = args.targets[ask] - c.first_row;
+                if (at >= 0 && at < c.n_rows) target[ask] = y[at];
+            }
         }
     });
     for (std::size_t i = 0; i < n; ++i) {
@@ -316,9 +327,11 @@ void CpuBackend::score(const ScoreArgs& args) {
             total +=
                 partial.sum * std::exp(static_cast<double>(partial.top) - static_cast<double>(best->top));
         }
-        args.logprobs[i] = static_cast<float>(static_cast<double>(target[i]) -
-                                              static_cast<double>(best->top) - std::log(total));
-        args.argmax[i] = best->index;
+        for (std::size_t ask = first_ask[i]; ask < first_ask[i + 1]; ++ask) {
+            args.logprobs[ask] = static_cast<float>(static_cast<double>(target[ask]) -
+                                                    static_cast<double>(best->top) - std::log(total));
+            args.argmax[ask] = best->index;
+        }
     }
 }
 

@@ -54,6 +54,25 @@ class Golden : public testing::TestWithParam<std::tuple<std::string, std::string
         return out;
     }
 
+    /// Requests that share more than their contexts: beginnings of continuations, of each other, all of them.
+    std::vector<ScoreRequest> branching() const {
+        const auto part = [&](std::size_t first, std::size_t n) {
+            Tokens tokens;
+            for (std::size_t i = first; i < first + n; ++i) tokens.push_back(prompt_[i % prompt_.size()]);
+            return tokens;
+        };
+        const auto behind = [](Tokens tokens, const Tokens& more) {
+            tokens.insert(tokens.end(), more.begin(), more.end());
+            return tokens;
+        };
+        const Tokens context = part(0, 4), shared = part(1, 9);
+        return {{context,
+                 {behind(shared, part(3, 2)), behind(shared, part(2, 3)), shared, part(2, 1), part(2, 1),
+                  behind(part(2, 1), part(0, 1))}},
+                {behind(context, part(1, 7)), {part(0, 2), behind(shared, part(5, 1))}},
+                {part(3, 2), {part(0, 3)}}};
+    }
+
     std::string folder_;
     nlohmann::json expected_;
     Tokens prompt_;
@@ -145,11 +164,13 @@ TEST_P(Golden, ScoresAreTheSameAloneAndInAnyBatch) {
     for (const ModelOptions& options : {exact, fast, rounded}) {
         const auto model = load_as_said(options);
         Session session(model);
-        const auto together = session.loglikelihood(requests());
+        std::vector<ScoreRequest> all = requests();
+        for (ScoreRequest& request : branching()) all.push_back(std::move(request));
+        const auto together = session.loglikelihood(all);
         for (const std::int32_t chunk : {512, 3}) {
             Session other(model, {.context = 0, .k_type = {}, .v_type = {}, .chunk = chunk});
             for (std::size_t r = 0; r < together.size(); ++r) {
-                const ScoreRequest whole = requests()[r];
+                const ScoreRequest& whole = all[r];
                 for (std::size_t i = 0; i < whole.continuations.size(); ++i) {
                     const ScoreRequest one{whole.context, {whole.continuations[i]}};
                     const Score alone = other.loglikelihood({&one, 1})[0][0];

@@ -28,8 +28,10 @@ std::function<int()> add_eval(CLI::App& app) {
         ->capture_default_str();
     app.add_option("-L,--limit", options->limit, "first N rows of a task, or a share below 1");
     app.add_option("-b,--batch-size", options->batch,
-                   "questions run at once; above 1 there are no latencies per question")
-        ->capture_default_str();
+                   "questions run at once, or auto: as many as keep the machine busy (--protocol study: 1). "
+                   "Latencies per question are measured at 1 only")
+        ->transform(CLI::Transformer({{"auto", "0"}}))
+        ->default_str("auto");
     app.add_flag("-s,--log-samples", options->log_samples, "write samples_<task>.jsonl (needs -o)");
     app.add_option("--threshold", options->thresholds,
                    "task=accuracy; below it the exit code is 8; repeatable")

@@ -122,7 +122,28 @@ std::string add_examples(const RunOptions& options, const DataIndex& index, Task
     return file.rows.string();
 }
 
-void answer_all(const Asker& asker, TaskWork& work, std::size_t batch, monitor::Sampler& sampler) {
+// Tokens of the questions that run at once where no number of questions is asked for: a few steps of
+// SessionOptions::chunk rows, so that few of them are partly filled.
+constexpr std::size_t kBatchTokens = 2048;
+
+// Whether questions run one by one, each of them timed.
+bool one_by_one(const RunOptions& options) {
+    return options.batch == 1 || (options.batch == 0 && options.protocol == "study");
+}
+
+// How many questions of `order` from `start` on run at once.
+std::size_t batch_from(const TaskWork& work, const std::vector<std::size_t>& order, std::size_t start,
+                       const RunOptions& options) {
+    if (one_by_one(options)) return 1;
+    const std::size_t left = order.size() - start;
+    if (options.batch > 0) return std::min(left, static_cast<std::size_t>(options.batch));
+    std::size_t n = 0;
+    for (std::size_t tokens = 0; n < left && tokens < kBatchTokens; ++n)
+        tokens += work.prepared[order[start + n]].tokens;
+    return n;
+}
+
+void answer_all(const Asker& asker, TaskWork& work, const RunOptions& options, monitor::Sampler& sampler) {
     const std::vector<Example>& examples = work.questions.examples;
     for (std::size_t i = 0; i < examples.size(); ++i)
         work.prepared.push_back(
@@ -136,17 +157,19 @@ void answer_all(const Asker& asker, TaskWork& work, std::size_t batch, monitor::
     }
     Progress progress(std::string(work.task->name), examples.size());
     sampler.begin();
-    for (std::size_t start = 0; start < order.size(); start += batch) {
+    for (std::size_t start = 0; start < order.size();) {
+        const std::size_t end = start + batch_from(work, order, start, options);
         std::vector<const Prepared*> some;
         std::vector<const Example*> theirs;
-        for (std::size_t i = start; i < std::min(order.size(), start + batch); ++i) {
+        for (std::size_t i = start; i < end; ++i) {
             some.push_back(&work.prepared[order[i]]);
             theirs.push_back(&examples[order[i]]);
         }
         std::vector<Answer> answers = asker.answer(some, theirs);
         for (std::size_t i = 0; i < answers.size(); ++i)
             work.answers[order[start + i]] = std::move(answers[i]);
-        progress.done(start + some.size());
+        progress.done(end);
+        start = end;
     }
     work.measured = sampler.end();
 }
@@ -213,7 +236,7 @@ Json tinyllm_json(const RunOptions& options, const std::string& path, const Mode
     result["device"] = info.backend;
     result["threads"] = info.threads;
     result["cores"] = show_cores(info.cores);
-    result["latency_ms"] = options.batch == 1 ? latency_json(latency_of(ms)) : Json();
+    result["latency_ms"] = one_by_one(options) ? latency_json(latency_of(ms)) : Json();
     result["load_ms"] = info.load_ms;
     result["memory"] = {{"rss_peak", peak ? Json(*peak) : Json()}, {"weights", info.weight_bytes}};
     result["machine"] = machine_facts();
@@ -242,8 +265,8 @@ void check_options(const RunOptions& options, Protocol protocol) {
     if (options.limit < 0 || (options.limit > 1 && options.limit != std::floor(options.limit)))
         fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
              options.limit);
-    if (options.batch < 1)
-        fail(ErrorKind::usage, "--batch-size: expected at least 1, found {}", options.batch);
+    if (options.batch < 0)
+        fail(ErrorKind::usage, "--batch-size: expected at least 1, or auto; found {}", options.batch);
     if (options.log_samples && options.output.path.empty())
         fail(ErrorKind::usage, "--log-samples needs --output DIR");
 }
@@ -307,9 +330,9 @@ int run_eval(const RunOptions& options) {
     const Asker asker(make_scorer(model, options.session), protocol);
     std::vector<TaskRun> runs;
     for (TaskWork& one : work) {
-        answer_all(asker, one, static_cast<std::size_t>(options.batch), sampler);
+        answer_all(asker, one, options, sampler);
         runs.push_back({one.task, protocol, &one.questions.examples, one.answers, one.questions.rows,
-                        one.questions.file.rows.string(), options.batch == 1, options.num_fewshot,
+                        one.questions.file.rows.string(), one_by_one(options), options.num_fewshot,
                         one.examples_file});
         const std::size_t cut = figures_of(one.answers).cut;
         if (cut)
@@ -327,7 +350,7 @@ int run_eval(const RunOptions& options) {
                          {"protocol", options.protocol},
                          {"num_fewshot", options.num_fewshot},
                          {"fewshot_seed", options.num_fewshot > 0 ? Json(kFewShotSeed) : Json()},
-                         {"batch_size", options.batch},
+                         {"batch_size", options.batch > 0 ? Json(options.batch) : Json("auto")},
                          {"device", options.device},
                          {"limit", options.limit > 0 ? Json(options.limit) : Json()},
                          {"exact", options.exact}};

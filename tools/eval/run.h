@@ -14,7 +14,8 @@ struct RunOptions {
     std::string model;
     std::vector<std::string> tasks, data, thresholds;
     std::string protocol = "lm-eval", type, cores, device = "auto";
-    int num_fewshot = 0, threads = 0, batch = 1;
+    int num_fewshot = 0, threads = 0;
+    int batch = 0;  ///< questions run at once; 0: as many as fill steps, or 1 where each is timed (study)
     double limit = 0;
     OutputOptions output;  ///< path: the folder for results.json and samples
     bool log_samples = false, exact = false;

@@ -25,6 +25,7 @@ tinyllm::Table results_table(const Json& results, const std::vector<TaskRun>& ru
                      {"stderr", "± stderr", 4},
                      {"chance", "chance", 4},
                      {"constant", "best constant", 4},
+                     {"questions_per_s", "questions/s", 1},
                      {"p50_ms", "p50 ms"},
                      {"p95_ms", "p95 ms"}};
     // Watts and degrees have columns where at least one task has them; nothing else would be in them.
@@ -61,6 +62,7 @@ tinyllm::Table results_table(const Json& results, const std::vector<TaskRun>& ru
                         {"stderr", values.at(metric + "_stderr,none")},
                         {"chance", more.at("chance")},
                         {"constant", more.at("constant_answer").at("acc")},
+                        {"questions_per_s", more.at("questions_per_s")},
                         {"p50_ms", latency.is_null() ? Json() : latency.at("p50")},
                         {"p95_ms", latency.is_null() ? Json() : latency.at("p95")}};
             for (const char* key : {"joules_per_question", "joules_per_correct", "power_W", "temp_C"})

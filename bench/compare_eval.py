@@ -113,6 +113,7 @@ def main():
                     figures.setdefault(name, []).append(speed)
                     if questions is None:
                         questions, expected = questions_of(samples)
+                    print(f"  round {i + 1}: tinyllm {name} {speed:.2f}", file=sys.stderr)
                     continue
                 reply = theirs(a, name, questions)
                 if "unavailable" in reply:

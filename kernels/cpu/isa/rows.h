@@ -148,18 +148,27 @@ void finish_logits(const float* y, const float* bias, float scale, int64_t n, fl
     }
 }
 
+/// The first of n numbers that is `top`, their largest; 0 where none is (NaN).
+TINYLLM_INLINE int64_t index_of(const float* y, int64_t n, float top) {
+    constexpr int64_t kSome = 4 * kLanes;
+    for (int64_t i = 0; i < n; i += kSome) {
+        const int64_t end = i + kSome < n ? i + kSome : n;
+        F largest = set1(-__builtin_inff());
+        for (int64_t j = i; j < end; j += kLanes) largest = max(largest, load_part(y + j, end - j, y[i]));
+        if (max_lanes(largest) != top) continue;
+        for (int64_t j = i; j < end; ++j) {
+            if (y[j] == top) return j;
+        }
+    }
+    return 0;
+}
+
 void softmax_partial(const float* y, int64_t n, float* top, int64_t* index, double* sum) {
     const float least = -__builtin_inff();
     F largest = set1(least);
     for (int64_t i = 0; i < n; i += kLanes) largest = max(largest, load_part(y + i, n - i, least));
     *top = max_lanes(largest);
-    *index = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        if (y[i] == *top) {
-            *index = i;
-            break;
-        }
-    }
+    *index = index_of(y, n, *top);
     F total = zero();
     for (int64_t i = 0; i < n; i += kLanes)
         total = add(total, exp(sub(load_part(y + i, n - i, least), set1(*top))));

@@ -1,6 +1,7 @@
 #include "tools/predict/predict.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "engine/fail.h"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 namespace tinyllm {
 namespace {
@@ -14,18 +15,6 @@ namespace {
 std::size_t width(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string cell(const Json& row, const Column& column) {
-    const auto found = row.find(column.key);
-    if (found == row.end() || found->is_null()) return "-";
-    if (found->is_string()) return found->get<std::string>();
-    if (found->is_boolean()) return found->get<bool>() ? "yes" : "no";
-    if (found->is_number_float()) {
-        const double value = found->get<double>();
-        return std::isfinite(value) ? fmt::format("{:.{}f}", value, column.decimals) : "-";
-    }
-    return dump_json(*found);
 }
 
 /// A control character in a cell would break the table's lines.
@@ -53,15 +42,12 @@ std::string render_aligned(const Table& table, bool markdown) {
     std::vector<bool> numeric;
     for (const Column& column : table.columns) {
         widths.push_back(std::max<std::size_t>(width(column.title), markdown ? 3 : 0));
-        numeric.push_back(std::any_of(table.rows.begin(), table.rows.end(), [&](const Json& row) {
-            const auto found = row.find(column.key);
-            return found != row.end() && found->is_number();
-        }));
+        numeric.push_back(is_numeric(table, column));
     }
     for (const Json& row : table.rows) {
         std::vector<std::string>& line = cells.emplace_back();
         for (std::size_t i = 0; i < table.columns.size(); ++i) {
-            line.push_back(printable(cell(row, table.columns[i]), markdown));
+            line.push_back(printable(cell_text(row, table.columns[i]), markdown));
             widths[i] = std::max(widths[i], width(line.back()));
         }
     }
@@ -122,6 +108,25 @@ std::string render_csv(const Table& table) {
 
 }  // namespace
 
+std::string cell_text(const Json& row, const Column& column) {
+    const auto found = row.find(column.key);
+    if (found == row.end() || found->is_null()) return "-";
+    if (found->is_string()) return found->get<std::string>();
+    if (found->is_boolean()) return found->get<bool>() ? "yes" : "no";
+    if (found->is_number_float()) {
+        const double value = found->get<double>();
+        return std::isfinite(value) ? fmt::format("{:.{}f}", value, column.decimals) : "-";
+    }
+    return dump_json(*found);
+}
+
+bool is_numeric(const Table& table, const Column& column) {
+    return std::any_of(table.rows.begin(), table.rows.end(), [&](const Json& row) {
+        const auto found = row.find(column.key);
+        return found != row.end() && found->is_number();
+    });
+}
+
 std::string render(const Table& table, Format format) {
     switch (format) {
         case Format::table:
@@ -130,6 +135,8 @@ std::string render(const Table& table, Format format) {
             return render_aligned(table, true);
         case Format::csv:
             return render_csv(table);
+        case Format::latex:
+            return render_latex(table);
         case Format::json:
             return dump_json_pretty(Json(table.rows)) + '\n';
         case Format::jsonl:
@@ -147,23 +154,26 @@ std::string dump_json_pretty(const Json& document) {
     return document.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
+std::optional<Format> format_from_name(std::string_view name) {
+    static const std::map<std::string_view, Format> names = {
+        {"table", Format::table}, {"md", Format::md},     {"csv", Format::csv},
+        {"latex", Format::latex}, {"json", Format::json}, {"jsonl", Format::jsonl}};
+    const auto found = names.find(name);
+    return found == names.end() ? std::nullopt : std::optional(found->second);
+}
+
 void add_format_options(CLI::App& app, Format& format) {
-    static const std::map<std::string, Format> names = {{"table", Format::table},
-                                                        {"md", Format::md},
-                                                        {"csv", Format::csv},
-                                                        {"json", Format::json},
-                                                        {"jsonl", Format::jsonl}};
     app.add_option_function<std::string>(
            "--format",
            [&format](const std::string& name) {
-               const auto found = names.find(name);
-               if (found == names.end()) {
+               const auto found = format_from_name(name);
+               if (!found) {
                    throw CLI::ValidationError("--format",
-                                              "expected table, md, csv, json or jsonl, found '" + name + "'");
+                                              fmt::format("expected {}, found '{}'", kFormatNames, name));
                }
-               format = found->second;
+               format = *found;
            },
-           "Form of the result: table, md, csv, json or jsonl")
+           std::string("Form of the result: ") + kFormatNames)
         ->type_name("NAME");
     // Added behind --format, so that it has the last word.
     app.add_flag_callback(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,12 +12,16 @@
 
 namespace tinyllm {
 
-enum class Format { table, md, csv, json, jsonl };
+enum class Format { table, md, csv, latex, json, jsonl };
 
 struct OutputOptions {
     Format format = Format::table;
     std::string path;  ///< empty: standard output
     bool json() const { return format == Format::json || format == Format::jsonl; }
+    /// Rounded for reading; the other formats give every row and digit.
+    bool for_reading() const {
+        return format == Format::table || format == Format::md || format == Format::latex;
+    }
 };
 
 /// Adds --format and --json.
@@ -27,18 +32,32 @@ void add_output_options(CLI::App& app, OutputOptions& options);
 
 struct Column {
     std::string key;    ///< of the rows' objects; also csv's header
-    std::string title;  ///< over the column of table and md
-    int decimals = 2;   ///< of floating-point cells in table and md
+    std::string title;  ///< over the column of table, md and latex
+    int decimals = 2;   ///< of floating-point cells in table, md and latex
 };
 
-/// `rows` are JSON objects. table, md and csv show `columns` (null and absent cells as "-", in csv empty);
-/// json and jsonl give the rows whole.
+/// `rows` are JSON objects. table, md, latex and csv show `columns` (null and absent cells as "-", in csv
+/// empty); json and jsonl give the rows whole.
 struct Table {
     std::vector<Column> columns;
     std::vector<Json> rows;
 };
 
 std::string render(const Table& table, Format format);
+
+/// A cell as people read it: "-" where it is null or absent, "yes" and "no", floats rounded.
+std::string cell_text(const Json& row, const Column& column);
+/// Whether a column holds numbers, which are set to the right.
+bool is_numeric(const Table& table, const Column& column);
+
+/// A `tabular` of plain LaTeX, no package needed. Names and figures are escaped.
+std::string render_latex(const Table& table);
+/// Text for LaTeX: its special characters escaped, control characters as \xNN.
+std::string escape_latex(std::string_view text);
+
+/// The form called `name`; nothing if there is none. `kFormatNames` says which there are.
+std::optional<Format> format_from_name(std::string_view name);
+inline constexpr char kFormatNames[] = "table, md, csv, latex, json or jsonl";
 
 /// One line per document. Floats round-trip; non-finite ones become null; invalid UTF-8 becomes U+FFFD.
 std::string dump_json(const Json& document);

@@ -156,7 +156,7 @@ Table shown(const std::vector<Json>& rows, Format format) {
         for (const auto& item : rows.front().items()) table.columns.push_back({item.key(), item.key()});
         return table;
     }
-    if (format != Format::table && format != Format::md) return table;
+    if (format == Format::json || format == Format::jsonl) return table;
     table.columns = {
         {"model_type", "model"},   {"size", "size"},        {"params", "params"}, {"backends", "backend"},
         {"n_threads", "threads"},  {"cache", "k/v"},        {"test", "test"},     {"ts", "t/s"},

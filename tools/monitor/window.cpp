@@ -13,12 +13,14 @@ Window::Window(std::vector<Channel> channels, double interval)
     : channels_(std::move(channels)),
       figures_(channels_.size()),
       last_time_(channels_.size()),
-      interval_(interval) {}
+      interval_(interval),
+      trace_(channels_) {}
 
 void Window::add(double now, std::span<const std::optional<double>> values) {
     const double longest_gap = std::max(2.5, 4 * interval_);
     if (samples_++ > 0) seconds_ += now - last_sample_;
     last_sample_ = now;
+    trace_.add(now, values);
     for (std::size_t i = 0; i < channels_.size(); ++i) {
         if (!values[i]) continue;
         const double value = *values[i];
@@ -46,6 +48,7 @@ void Window::add(const Window& later) {
     }
     seconds_ += later.seconds_;
     samples_ += later.samples_;
+    trace_.add(later.trace_);
     for (std::size_t i = 0; i < std::min(figures_.size(), later.figures_.size()); ++i) {
         ChannelFigures& f = figures_[i];
         const ChannelFigures& g = later.figures_[i];

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "tools/monitor/sensor.h"
+#include "tools/monitor/trace.h"
 
 namespace tinyllm::monitor {
 
@@ -32,6 +32,7 @@ class Window {
     double seconds() const { return seconds_; }
     std::size_t samples() const { return samples_; }
     double interval() const { return interval_; }
+    const Trace& trace() const { return trace_; }
 
   private:
     std::vector<Channel> channels_;
@@ -39,6 +40,7 @@ class Window {
     std::vector<std::optional<double>> last_time_;
     double interval_ = 0, seconds_ = 0, last_sample_ = 0;
     std::size_t samples_ = 0;
+    Trace trace_;
 };
 
 /// Energy of a stretch, and what it is the energy of ("VDD_IN", "package-0 + GPU 0"); W where it is one

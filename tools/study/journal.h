@@ -4,7 +4,7 @@
 //   {"schema": "tinyllm.journal/1", "cell": id, "key": hash of the settings, "settings": {...}}
 //   {"load": {...}}                     facts of the loaded model; one per process that worked on the cell
 //   {"i": 0, "scores": [...], ...}      one per question
-//   {"end": "ok", ...}                  or another status with its reason
+//   {"end": "ok", "usage": {...}, "series": {...}, ...}   or another status with its reason
 #pragma once
 
 #include <filesystem>

@@ -239,6 +239,8 @@ Json Merge::study_json(const std::vector<std::string>& folders) const {
                                         {"task", task.at("name")},
                                         {"data", cell->second.first->data},
                                         {"board", own->first}};
+                        if (!cell->second.first->labels.empty())
+                            planned["labels"] = cell->second.first->labels;
                         if (!cell->second.reason.empty()) planned["reason"] = cell->second.reason;
                         cells.push_back(std::move(planned));
                     }

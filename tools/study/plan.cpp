@@ -280,6 +280,8 @@ Json plan_json(const Plan& plan, const StudyOptions& options) {
                         {"protocol", std::string(eval::protocol_name(cell.protocol))},
                         {"task", cell.task},
                         {"data", data == plan.data.end() ? "" : data->second.file.rows.string()}};
+        if (data != plan.data.end() && data->second.file.labels)
+            planned["labels"] = data->second.file.labels->string();
         if (!cell.missing.empty()) planned["reason"] = cell.missing;
         cells.push_back(std::move(planned));
     }

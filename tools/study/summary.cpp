@@ -20,6 +20,7 @@ CellFigures read_cell(const fs::path& folder, const Json& planned, const std::ve
     cell.type = planned.at("type").get<std::string>();
     cell.task = planned.at("task").get<std::string>();
     cell.data = planned.at("data").get<std::string>();
+    cell.labels = planned.value("labels", "");
     const std::string protocol = planned.at("protocol").get<std::string>();
     cell.protocol = eval::protocol_from_name(protocol);
     const eval::Task& task = eval::find_task(cell.task);
@@ -55,6 +56,7 @@ CellFigures read_cell(const fs::path& folder, const Json& planned, const std::ve
     if (state->end.contains("peak_rss_bytes") && state->end.at("peak_rss_bytes").is_number())
         cell.peak_bytes = state->end.at("peak_rss_bytes").get<std::int64_t>();
     cell.usage = state->end.value("usage", Json());
+    cell.series = state->end.value("series", Json());
     for (const Json& text : state->end.value("notes", Json::array()))
         cell.notes.push_back(text.get<std::string>());
     return cell;
@@ -183,6 +185,7 @@ Json cell_json(const CellFigures& cell) {
     json["truncated"] = f.cut;
     json["peak_rss_bytes"] = or_null(cell.peak_bytes);
     json["usage"] = cell.usage;
+    json["series"] = cell.series;
     json["load"] = cell.load;
     json["data"] = cell.data;
     json["notes"] = cell.notes;

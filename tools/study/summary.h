@@ -13,7 +13,8 @@ namespace tinyllm::study {
 
 struct CellFigures {
     std::string model, type, task, title, data;
-    std::string board;  ///< label of the machine that answered (boards.h)
+    std::string board;   ///< label of the machine that answered (boards.h)
+    std::string labels;  ///< the file with the right answers, where they stand apart
     eval::Protocol protocol = eval::Protocol::lm_eval;
     bool normalised = false;  ///< acc_norm is reported
     std::string status;       ///< "ok", "oom", "unsupported", "timeout", "failed", "skipped"
@@ -22,7 +23,9 @@ struct CellFigures {
     std::vector<eval::Answer> answers;  ///< only if ok
     std::optional<std::int64_t> peak_bytes;
     Json load, settings;
-    Json usage;  ///< what the sensors said (tools/monitor/usage.h); null if nobody asked them
+    Json usage;   ///< what the sensors said (tools/monitor/usage.h); null if nobody asked them
+    Json series;  ///< heat and power over time (tools/monitor/trace.h), and when its process "started"; or
+                  ///< null
     std::vector<std::string> notes;
 
     bool ok() const { return status == "ok"; }

@@ -75,6 +75,17 @@ class Meter {
                  flags_.max_temp, hottest->sensor, hottest->celsius, flags_.patience);
         tell(events, "go");
     }
+    /// How the board fared, `start` being 0; null where nothing that changes was measured.
+    Json series(double start, const std::string& date) {
+        end();
+        Json series = measured_.trace().json(start);
+        if (!series.is_object()) return nullptr;
+        bool any = false;
+        for (const auto& [key, values] : series.items()) any = any || (key != "t" && !values.is_null());
+        if (!any) return nullptr;
+        series["started"] = date;
+        return series;
+    }
     Json usage(const std::optional<double>& idle_watts) {
         end();
         Json usage = monitor::usage_json(measured_, idle_watts, sampler_.facts());
@@ -100,6 +111,8 @@ class Meter {
 struct Measuring {
     monitor::Sampler& sampler;
     std::optional<double> idle_watts;
+    double start;      ///< of the process, on the samples' clock
+    std::string date;  ///< the same for people
 };
 
 void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker, const LoadedModel& model,
@@ -137,6 +150,7 @@ void run_cell(const WorkerJob& job, std::size_t index, const eval::Asker& asker,
                      {"notes", questions.notes},
                      {"peak_rss_bytes", peak_json()},
                      {"usage", meter.usage(measuring.idle_watts)},
+                     {"series", meter.series(measuring.start, measuring.date)},
                      {"date", eval::utc_now()}});
 }
 
@@ -182,7 +196,8 @@ void run_worker(const WorkerJob& job, const Loader& loader, int events) {
     LoadedModel model;
     const monitor::MonitorFlags& monitor = job.options->monitor;
     monitor::Sampler sampler(monitor.interval);
-    const Measuring measuring{sampler, sampler.idle_watts(monitor.idle)};
+    const Measuring measuring{sampler, sampler.idle_watts(monitor.idle), monitor::clock_seconds(),
+                              eval::utc_now()};
     tell(events, "load");
     try {
         eval::reset_peak_resident();

@@ -234,7 +234,8 @@ TEST_F(Study, ACellThatCannotBeHadSaysWhy) {
     EXPECT_EQ(summary.cells.front().status, "unsupported");
     EXPECT_EQ(summary.cells.front().reason, "no f16 here");
     EXPECT_EQ(summary.cells.back().status, "ok");
-    const std::string text = terminal_report(summary) + markdown_report(summary) + html_report(summary);
+    const std::string text =
+        terminal_report(summary) + markdown_report(summary) + html_report(summary, texts_of_data(summary));
     EXPECT_NE(text.find("no f16 here"), std::string::npos);
 }
 

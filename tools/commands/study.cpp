@@ -24,9 +24,9 @@
 namespace tinyllm {
 namespace {
 
-int report(const std::string& folder) {
+int report(const std::string& folder, bool with_texts = true) {
     const study::Summary summary = study::read_summary(folder);
-    study::write_report(summary, folder);
+    study::write_report(summary, folder, with_texts);
     print(study::terminal_report(summary));
     const auto page =
         std::filesystem::absolute(std::filesystem::path(folder) / "report.html").lexically_normal();
@@ -38,6 +38,13 @@ int report(const std::string& folder) {
     }
     return failed > 0 || ok == 0 ? static_cast<int>(ErrorKind::runtime) : 0;
 }
+
+/// What `study report --table` prints in place of the report.
+struct Exported {
+    std::string table;
+    Format format = Format::table;
+    bool no_texts = false;
+};
 
 int compare_published(const std::string& folder, const OutputOptions& output) {
     const study::Summary summary = study::read_summary(folder);
@@ -222,6 +229,11 @@ std::function<int()> add_study(CLI::App& app) {
     CLI::App* again = app.add_subcommand("report", "Write the report again from the journals");
     again->fallthrough();
     again->add_option("folder", *folder, "results folder; default: --output");
+    auto exported = std::make_shared<Exported>();
+    again->add_option("--table", exported->table,
+                      "print this table instead: cells, accuracy, cost, bits, energy, boards or published");
+    add_format_options(*again, exported->format);
+    again->add_flag("--no-texts", exported->no_texts, "leave the questions' texts out of report.html");
     auto sides = std::make_shared<std::pair<std::string, std::string>>();
     auto output = std::make_shared<OutputOptions>();
     CLI::App* both = app.add_subcommand(
@@ -234,7 +246,7 @@ std::function<int()> add_study(CLI::App& app) {
     CLI::App* merge = app.add_subcommand("merge", "Join the results of shards, or of several boards");
     merge->add_option("out", *out, "folder to write")->required();
     merge->add_option("folders", *folders, "results folders")->required();
-    return [&app, arguments, again, folder, both, sides, output, merge, out, folders] {
+    return [&app, arguments, again, folder, exported, both, sides, output, merge, out, folders] {
         if (merge->parsed()) {
             study::merge_studies(*out, *folders);
             return report(*out);
@@ -247,7 +259,12 @@ std::function<int()> add_study(CLI::App& app) {
             deliver(*output, render(study::compare_studies(a, b), output->format));
             return 0;
         }
-        if (again->parsed()) return report(folder->empty() ? arguments->options.output : *folder);
+        if (again->parsed()) {
+            const std::string& from = folder->empty() ? arguments->options.output : *folder;
+            if (exported->table.empty()) return report(from, !exported->no_texts);
+            print(study::exported_table(study::read_summary(from), exported->table, exported->format));
+            return 0;
+        }
         if (arguments->list) return print_studies(arguments->format);
         return run_study(options_of(*arguments, app), arguments->format);
     };

@@ -244,12 +244,17 @@ std::string markdown_report(const Summary& summary) {
     return text;
 }
 
-void write_report(const Summary& summary, const std::string& folder) {
+void write_report(const Summary& summary, const std::string& folder, bool with_texts) {
     const fs::path path(folder);
+    const QuestionTexts no_texts = [](eval::Protocol, const std::string&) {
+        return std::vector<QuestionText>();
+    };
     write_file((path / "results.json").string(), dump_json_pretty(summary.json()) + "\n");
     write_file((path / "results.csv").string(), render(cells_table(summary), Format::csv));
     write_file((path / "results.md").string(), markdown_report(summary));
-    write_file((path / "report.html").string(), html_report(summary));
+    write_file((path / "results.tex").string(), latex_report(summary));
+    write_file((path / "report.html").string(),
+               html_report(summary, with_texts ? texts_of_data(summary) : no_texts));
 }
 
 }  // namespace tinyllm::study

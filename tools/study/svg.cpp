@@ -9,7 +9,7 @@ namespace tinyllm::study {
 namespace {
 
 std::string number(double value) {
-    std::string text = fmt::format("{:.2f}", value);
+    std::string text = fmt::format("{:.1f}", value);
     while (text.back() == '0') text.pop_back();
     if (text.back() == '.') text.pop_back();
     return text == "-0" ? "0" : text;
@@ -40,8 +40,16 @@ std::string escape_html(std::string_view text) {
             case '\'':
                 result += "&#39;";
                 break;
-            default:
+            case '\n':
+            case '\t':
                 result += c;
+                break;
+            default:  // a page has no place for the other control characters
+                if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+                    result += "\xef\xbf\xbd";
+                } else {
+                    result += c;
+                }
         }
     }
     return result;
@@ -51,27 +59,31 @@ Svg::Svg(double width, double height, std::string title, std::string description
     : width_(width), height_(height), title_(std::move(title)), description_(std::move(description)) {}
 
 void Svg::line(double x1, double y1, double x2, double y2, std::string_view style) {
-    body_ += fmt::format("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" class=\"{}\"/>\n", number(x1),
-                         number(y1), number(x2), number(y2), style);
+    const std::string a = number(x1), b = number(y1), c = number(x2), d = number(y2);
+    const std::string to = b == d ? "H" + c : a == c ? "V" + d : "L" + c + " " + d;
+    body_ += fmt::format("<path d=\"M{} {}{}\" class=\"{}\"/>\n", a, b, to, style);
 }
 
 void Svg::rect(double x, double y, double width, double height, std::string_view style,
                std::string_view tip) {
-    body_ += fmt::format(
-        "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"1.5\" class=\"{}\">{}</rect>\n", number(x),
-        number(y), number(std::max(width, 0.5)), number(height), style, tip_element(tip));
+    body_ +=
+        fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" class=\"{}\">{}</rect>\n", number(x),
+                    number(y), number(std::max(width, 0.5)), number(height), style, tip_element(tip));
 }
 
 void Svg::text(double x, double y, std::string_view text, std::string_view style, std::string_view anchor) {
-    body_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"{}\" text-anchor=\"{}\">{}</text>\n", number(x),
-                         number(y), style, anchor, escape_html(text));
+    body_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"{}\"{}>{}</text>\n", number(x), number(y), style,
+                         anchor == "start" ? std::string() : fmt::format(" text-anchor=\"{}\"", anchor),
+                         escape_html(text));
 }
 
-void Svg::polyline(const std::vector<std::pair<double, double>>& points, std::string_view style) {
+void Svg::polyline(const std::vector<std::pair<double, double>>& points, std::string_view style,
+                   std::string_view tip) {
     std::string list;
     for (const auto& [x, y] : points)
         list += fmt::format("{}{},{}", list.empty() ? "" : " ", number(x), number(y));
-    body_ += fmt::format("<polyline points=\"{}\" class=\"{}\"/>\n", list, style);
+    body_ +=
+        fmt::format("<polyline points=\"{}\" class=\"{}\">{}</polyline>\n", list, style, tip_element(tip));
 }
 
 void Svg::mark(double x, double y, int shape, double size, std::string_view style, std::string_view tip) {
@@ -79,9 +91,9 @@ void Svg::mark(double x, double y, int shape, double size, std::string_view styl
     std::string path;
     switch (shape % 4) {
         case 0:
-            path = fmt::format("M{} {}a{} {} 0 1 0 {} 0a{} {} 0 1 0 {} 0z", number(x - s), number(y), s, s,
-                               2 * s, s, s, -2 * s);
-            break;
+            body_ += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" class=\"{}\">{}</circle>\n", number(x),
+                                 number(y), number(s), style, tip_element(tip));
+            return;
         case 1:
             path = fmt::format("M{} {}h{}v{}h{}z", number(x - 0.88 * s), number(y - 0.88 * s), 1.76 * s,
                                1.76 * s, -1.76 * s);
@@ -98,11 +110,13 @@ void Svg::mark(double x, double y, int shape, double size, std::string_view styl
 }
 
 std::string Svg::str() const {
-    return fmt::format(
-        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\" "
-        "style=\"--w:{}px\"><title>{}</title><desc>{}</desc>\n{}</svg>\n",
-        number(width_), number(height_), escape_html(title_), number(width_), escape_html(title_),
-        escape_html(description_), body_);
+    std::string head = " aria-hidden=\"true\">";
+    if (!title_.empty()) {
+        head = fmt::format(" role=\"img\" aria-label=\"{0}\"><title>{0}</title>", escape_html(title_));
+        if (!description_.empty()) head += fmt::format("<desc>{}</desc>", escape_html(description_));
+    }
+    return fmt::format("<svg viewBox=\"0 0 {} {}\"{}\n{}</svg>\n", number(width_), number(height_), head,
+                       body_);
 }
 
 Axis Axis::linear(double low, double high, double from, double to, int ticks) {
@@ -140,8 +154,13 @@ Axis Axis::logarithmic(double low, double high, double from, double to) {
     if (all.size() > 6)
         std::erase_if(all,
                       [](double v) { return std::abs(std::log10(v) - std::round(std::log10(v))) > 1e-6; });
-    // Within one step of the series: the ends themselves.
-    if (all.size() < 2) all = {low, high};
+    // Within a step or two of the series: even steps.
+    if (all.size() < 3) {
+        all.clear();
+        const Axis even = linear(low, high, from, to, 4);
+        for (double tick : even.ticks())
+            if (tick >= axis.low_ && tick <= axis.high_ && tick > 0) all.push_back(tick);
+    }
     axis.ticks_ = all;
     return axis;
 }

@@ -8,11 +8,13 @@
 
 namespace tinyllm::study {
 
+/// For text and quoted attributes. Control characters but line ends and tabs become U+FFFD.
 std::string escape_html(std::string_view text);
 
 class Svg {
   public:
-    /// `title` and `description` are what a screen reader says.
+    /// `title` and `description` are what a screen reader says; without a title it passes over a drawing that
+    /// only decorates.
     Svg(double width, double height, std::string title, std::string description);
 
     void line(double x1, double y1, double x2, double y2, std::string_view style);
@@ -21,7 +23,8 @@ class Svg {
     /// anchor: "start", "middle", "end"
     void text(double x, double y, std::string_view text, std::string_view style = "",
               std::string_view anchor = "start");
-    void polyline(const std::vector<std::pair<double, double>>& points, std::string_view style);
+    void polyline(const std::vector<std::pair<double, double>>& points, std::string_view style,
+                  std::string_view tip = "");
     /// shape: 0 circle, 1 square, 2 triangle, 3 diamond, and again
     void mark(double x, double y, int shape, double size, std::string_view style, std::string_view tip = "");
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """The eval and study commands from outside: exit codes, files, signals, the lock. Uses the embedded models."""
 
+import csv
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,18 +106,45 @@ def eval_command(folder):
     expect(run(*common, "-o", os.path.join(blocked, "out")), 1, blocked)
 
 
+def exports(folder):
+    """The tables of a finished study, alone and in every form."""
+    report = [TINYLLM, "study", "report", folder]
+    cells = list(csv.DictReader(io.StringIO(expect(run(*report, "--table", "cells", "--format", "csv"), 0).stdout)))
+    with open(os.path.join(folder, "results.json")) as f:
+        results = json.load(f)
+    assert [(c["model"], c["type"], c["protocol"], c["task"]) for c in cells] == [(c["model"], c["type"], c["protocol"], c["task"]) for c in results["cells"]]
+    assert all(abs(float(c["acc"]) - r["results"]["acc,none"]) < 1e-12 for c, r in zip(cells, results["cells"]))
+    bits = json.loads(expect(run(*report, "--table", "bits", "--format", "json"), 0).stdout)
+    assert [(r["protocol"], r["type"]) for r in bits] == [(p, t) for p in ("lm-eval", "study") for t in ("f32", "q8_0")], bits
+    assert bits[0]["difference"] is None and bits[0]["kept"] == 100 and bits[1]["bits"] < bits[0]["bits"], bits
+    expect(run(*report, "--table", "accuracy", "--format", "md"), 0, "| model", "protocol study")
+    expect(run(*report, "--table", "accuracy", "--format", "latex"), 0, "\\begin{tabular}", "q8\\_0", "$\\pm$")
+    expect(run(*report, "--table", "accuracy", "--format", "docx"), 2, "latex")
+    expect(run(*report, "--table", "everything"), 2, "accuracy, cost, bits")
+    expect(run(*report, "--table", "boards"), 3, "boards")
+    expect(run(*report, "--no-texts"), 0)
+    with open(os.path.join(folder, "report.html")) as f:
+        assert "Texts are missing" in f.read()
+    if shutil.which("pdflatex"):
+        paper = os.path.join(folder, "paper.tex")
+        with open(paper, "w") as f:
+            f.write("\\documentclass{article}\\begin{document}\\input{results.tex}\\end{document}\n")
+        expect(run("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex", cwd=folder), 0)
+
+
 def study_command(folder):
     plan = expect(run(*STUDY, "--plan"), 0).stdout
     assert plan.count("q8_0") == 1 and "28 cells in 2 loads" in plan and "hellaswag (100)" in plan and "estimated peak" in plan, plan
     whole = os.path.join(folder, "whole")
     limit = ["--limit", "30"]
     expect(run(*STUDY, *limit, "-o", whole), 0, "average")
-    for name in ("results.json", "results.csv", "results.md", "report.html"):
+    for name in ("results.json", "results.csv", "results.md", "results.tex", "report.html"):
         assert os.path.getsize(os.path.join(whole, name)) > 1000, name
     before = os.path.getmtime(os.path.join(whole, "journal"))
     expect(run(*STUDY, *limit, "-o", whole), 0)
     assert os.path.getmtime(os.path.join(whole, "journal")) == before, "something was run again"
     expect(run(TINYLLM, "study", "report", "-o", whole), 0, "average")
+    exports(whole)
 
     # A second writer is refused; the first ends with the signal's code and goes on later.
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

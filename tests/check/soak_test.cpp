@@ -14,7 +14,7 @@ template <typename Resident>
 std::vector<SoakRound> rounds_of(int n, const Resident& resident) {
     std::vector<SoakRound> rounds;
     for (int i = 1; i <= n; ++i)
-        rounds.push_back({static_cast<double>(i), static_cast<std::int64_t>(resident(i) * kMiB), 5.0, 50.0});
+        rounds.push_back({static_cast<double>(i), static_cast<std::int64_t>(resident(i) * kMiB), 5.0});
     return rounds;
 }
 

@@ -20,7 +20,7 @@ if not TINYLLM or not os.path.exists(TINYLLM) or not os.path.isdir(MODELS) or no
     print("skipped: needs the tinyllm command and the embedded models")
     sys.exit(77)
 STUDY = [TINYLLM, "study", "--models", os.path.join(MODELS, sorted(os.listdir(MODELS))[0]), "--data",
-         os.path.join(SOURCE, "tools", "embedded", "questions"), "--types", "f32,q8_0", "--limit", "40"]
+         os.path.join(SOURCE, "tools", "embedded", "questions"), "--types", "f32,q8_0", "--limit", "20"]
 
 
 def answers(folder):

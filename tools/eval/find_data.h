@@ -43,8 +43,8 @@ class DataIndex {
     std::optional<DataFile> try_find(const Task& task, Protocol protocol) const;
 
     /// The training file that examples in front of questions are drawn from: official names before others
-    /// that end in "train", the harness's layout before others. Nothing where no file fits. Throws Error(usage)
-    /// where two fit alike.
+    /// that end in "train", the harness's layout before others. Nothing where no file fits. Throws
+    /// Error(usage) where two fit alike.
     std::optional<DataFile> find_training(const Task& task) const;
 
   private:

@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 
+from peers.common import answer, ask, spread
+
 PEERS = {"harness": "harness", "harness-bf16": "harness_bf16", "torch-f32": "torch_packed_f32", "torch-bf16": "torch_packed", "openvino": "openvino_int8",
          "ctranslate2": "ctranslate2_int8"}
 
@@ -50,32 +52,6 @@ def questions_of(samples):
     return [questions[i] for i in order], [expected[i] for i in order]
 
 
-def worker(name):
-    from peers.common import Unavailable
-    request = json.load(sys.stdin)
-    out = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is not the reply
-    try:
-        reply = module(name).score(request)
-    except Unavailable as reason:
-        reply = {"unavailable": str(reason)}
-    os.write(out, json.dumps(reply).encode())
-
-
-def theirs(a, name, questions):
-    request = {"folder": a.folder, "file": a.file, "work": a.work, "threads": a.threads, "batch": a.batch, "questions": questions}
-    python = dict(pair.split("=", 1) for pair in a.python).get(name, sys.executable)
-    done = subprocess.run([python, os.path.abspath(__file__), "--worker", name], input=json.dumps(request), capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": str(a.threads)})
-    if done.returncode:
-        return {"unavailable": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
-    return json.loads(done.stdout)
-
-
-def spread(values):
-    return f"{statistics.median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--worker")
@@ -96,9 +72,10 @@ def main():
     parser.add_argument("--json", help="where the figures of each round go too")
     a = parser.parse_args()
     if a.worker:
-        return worker(a.worker)
+        return answer(module(a.worker).score)
     types = a.types.split(",")
     peers = [p for p in a.peers.split(",") if p]
+    pythons = dict(pair.split("=", 1) for pair in a.python)
     figures, absent, worst = {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:
         questions = expected = None
@@ -115,7 +92,8 @@ def main():
                         questions, expected = questions_of(samples)
                     print(f"  round {i + 1}: tinyllm {name} {speed:.2f}", file=sys.stderr)
                     continue
-                reply = theirs(a, name, questions)
+                request = {"folder": a.folder, "file": a.file, "work": a.work, "threads": a.threads, "batch": a.batch, "questions": questions}
+                reply = ask(__file__, name, request, pythons.get(name, sys.executable))
                 if "unavailable" in reply:
                     absent[name] = reply["unavailable"]
                     continue

@@ -16,10 +16,11 @@ import importlib
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
+
+from peers.common import answer, ask, spread
 
 PEERS = {"tinyllm": "tinyllm", "llama.cpp": "llama_cpp_python", "llama-bench": "llama_bench", "openvino": "openvino_genai",
          "ctranslate2": "ctranslate2_int8", "transformers-fp32": "transformers_torch", "transformers-bf16": "transformers_bf16"}
@@ -55,33 +56,6 @@ def tests_of(arguments, context):
     return tests
 
 
-def worker(name):
-    """What a round starts: a request on standard input, a reply on standard output."""
-    from peers.common import Unavailable
-    request = json.load(sys.stdin)
-    out = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is not the reply
-    try:
-        reply = peer_module(name).measure(request)
-    except Unavailable as reason:
-        reply = {"unavailable": str(reason)}
-    os.write(out, json.dumps(reply).encode())
-
-
-def measure(name, request, cores):
-    words = [sys.executable, os.path.abspath(__file__), "--worker", name]
-    done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True,
-                          preexec_fn=lambda: os.sched_setaffinity(0, cores), env={**os.environ, "OMP_NUM_THREADS": str(request["threads"])})
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        return {"unavailable": reason}
-    return json.loads(done.stdout)
-
-
-def spread(values):
-    return f"{statistics.median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
-
-
 def compare(arguments, path, threads, peers):
     """Rows of one model and thread count."""
     info = subprocess.run([arguments.tinyllm, "info", path, "--json"], check=True, capture_output=True, text=True).stdout
@@ -91,13 +65,13 @@ def compare(arguments, path, threads, peers):
     absent, replies = {}, {}
     for name in peers:  # conversions are made before the rounds
         if name in ("openvino", "ctranslate2"):
-            reply = measure(name, {**request, "prepare": True}, cores)
+            reply = ask(__file__, name, {**request, "prepare": True}, cores=cores)
             if "unavailable" in reply:
                 absent[name] = reply["unavailable"]
     for i in range(arguments.rounds):
         order = ["tinyllm", *(p for p in peers if p not in absent)]
         for name in order[i % len(order):] + order[:i % len(order)]:
-            reply = measure(name, request, cores)
+            reply = ask(__file__, name, request, cores=cores)
             if "unavailable" in reply:
                 if name == "tinyllm":
                     sys.exit(reply["unavailable"])
@@ -153,7 +127,7 @@ def main():
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        worker(arguments.worker)
+        answer(peer_module(arguments.worker).measure)
         return
     if not arguments.tinyllm or not arguments.models:
         parser.error("--tinyllm, the command to compare, and a model are needed")

@@ -1,10 +1,39 @@
 """What the peers share."""
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 
 
 class Unavailable(Exception):
     """This peer, or this test of it, cannot run here: the reason, for the table."""
+
+
+def answer(call):
+    """The side of a process of its own: a request on standard input, call's reply to it on standard output."""
+    request = json.load(sys.stdin)
+    out = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is not the reply
+    try:
+        reply = call(request)
+    except Unavailable as reason:
+        reply = {"unavailable": str(reason)}
+    os.write(out, json.dumps(reply).encode())
+
+
+def ask(script, name, request, python=sys.executable, cores=None):
+    """The other side: starts `script --worker name`, on `cores` where they are given. A process that fails is unavailable, with its last line."""
+    done = subprocess.run([python, os.path.abspath(script), "--worker", name], input=json.dumps(request), capture_output=True, text=True,
+                          preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)), env={**os.environ, "OMP_NUM_THREADS": str(request["threads"])})
+    if done.returncode:
+        return {"unavailable": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+    return json.loads(done.stdout)
+
+
+def spread(values):
+    return f"{statistics.median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
 
 
 def status_bytes(field):

@@ -58,6 +58,36 @@ class FloatRows {
     Shared<float> x_;
 };
 
+/// Fills `words` with `count` numbers of x, kLanes of them in a word and a scale d for each 32: a warp takes
+/// 32, and `code(x, most, d)` gives a number's bits and that scale, `most` being the largest of their sizes.
+/// What is no number counts as the largest, and the scale carries it: its bits have to be 0.
+template <int kLanes, typename Value, typename Code>
+TINYLLM_DEVICE void fill_words(Block& block, int threads, int count, Shared<uint32_t>& words,
+                               Shared<float>& scales, const Value& value, const Code& code) {
+    PerThread<float> x(block);
+    PerThread<uint32_t> word(block);
+    const int blocks = count / kWarp, warps = threads / kWarp;
+    for (int first = 0; first < blocks; first += warps) {
+        block.each([&](int t) {
+            const int e = (first + t / kWarp) * kWarp + t % kWarp;
+            x[t] = e < count ? value(t, e) : 0;
+            word[t] = float_to_bits(x[t]) & 0x7fffffffu;  // in order of size
+        });
+        block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Largest());
+        block.each([&](int t) {
+            const int b = first + t / kWarp;
+            float d;
+            word[t] = code(x[t], bits_to_float(word[t]), d) << (t % kLanes * (32 / kLanes));
+            if (t % kWarp == 0 && b < blocks) scales.set(t, b, d);
+        });
+        block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Sum(), kLanes);
+        block.each([&](int t) {
+            const int b = first + t / kWarp;
+            if (t % kLanes == 0 && b < blocks) words.set(t, (b * kWarp + t % kWarp) / kLanes, word[t]);
+        });
+    }
+}
+
 /// The same as bytes with a scale for each 32: x = d * q.
 template <int kRows>
 class ByteRows {
@@ -69,37 +99,16 @@ class ByteRows {
     TINYLLM_DEVICE ByteRows(Block& block, int columns)
         : columns_(columns), q_(block, kRows * columns / 4), d_(block, kRows * columns / 32) {}
 
-    /// A warp per 32 elements.
     template <typename Value>
     TINYLLM_DEVICE void fill(Block& block, int threads, int n, const Value& value) {
-        PerThread<float> x(block);
-        PerThread<uint32_t> word(block);
-        const int blocks = n * columns_ / kWarp, warps = threads / kWarp;
-        for (int first = 0; first < blocks; first += warps) {
-            block.each([&](int t) {
-                const int e = (first + t / kWarp) * kWarp + t % kWarp;
-                x[t] = e < n * columns_ ? value(t, e / columns_, e % columns_) : 0;
-                word[t] =
-                    float_to_bits(x[t]) & 0x7fffffffu;  // in order of size; what is no number is the largest
-            });
-            block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Largest());
-            block.each([&](int t) {
-                const int b = first + t / kWarp;
-                const float most = bits_to_float(word[t]);
-                const float d = most / 127.0f;
+        fill_words<4>(
+            block, threads, n * columns_, q_, d_,
+            [&](int t, int e) { return value(t, e / columns_, e % columns_); },
+            [](float x, float most, float& d) {
+                d = most / 127.0f;
                 const float inverse = most > 0 && is_finite(1 / d) && is_finite(d) ? 1 / d : 0;
-                // What is no number is carried by the scale.
-                const float scaled = is_finite(x[t]) ? x[t] * inverse : 0;
-                word[t] = (static_cast<uint32_t>(nearest(scaled)) & 0xffu) << (t % 4 * 8);
-                if (t % kWarp == 0 && b < blocks) d_.set(t, b, d);
+                return static_cast<uint32_t>(nearest(is_finite(x) ? x * inverse : 0)) & 0xffu;
             });
-            // Four lanes' bytes become a word.
-            block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Sum(), 4);
-            block.each([&](int t) {
-                const int b = first + t / kWarp;
-                if (t % 4 == 0 && b < blocks) q_.set(t, b * (kWarp / 4) + t % kWarp / 4, word[t]);
-            });
-        }
     }
 
     template <typename Format>
@@ -172,37 +181,18 @@ class HalfRows {
     TINYLLM_DEVICE HalfRows(Block& block, int columns)
         : columns_(columns), x_(block, kRows * columns / 2), d_(block, kRows * columns / 32) {}
 
-    /// A warp per 32 elements.
     template <typename Value>
     TINYLLM_DEVICE void fill(Block& block, int threads, int n, const Value& value) {
-        PerThread<float> x(block);
-        PerThread<uint32_t> word(block);
-        const int blocks = n * columns_ / kWarp, warps = threads / kWarp;
-        for (int first = 0; first < blocks; first += warps) {
-            block.each([&](int t) {
-                const int e = (first + t / kWarp) * kWarp + t % kWarp;
-                x[t] = e < n * columns_ ? value(t, e / columns_, e % columns_) : 0;
-                word[t] = float_to_bits(x[t]) & 0x7fffffffu;  // in order of size, no number the largest
-            });
-            block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Largest());
-            block.each([&](int t) {
-                const int b = first + t / kWarp;
-                const float most = bits_to_float(word[t]);
+        fill_words<2>(
+            block, threads, n * columns_, x_, d_,
+            [&](int t, int e) { return value(t, e / columns_, e % columns_); },
+            [](float x, float most, float& d) {
                 // Of 2^e <= most < 2^(e + 1), biased by 127. Below 2^-116 the factor stays at 2^126.
-                const uint32_t e = word[t] >> 23 < 11 ? 11 : word[t] >> 23;
-                // What is no number is carried by the scale.
-                const float scaled = is_finite(most) ? x[t] * bits_to_float((264 - e) << 23) : 0;
-                word[t] = static_cast<uint32_t>(float_to_half(scaled)) << (t % 2 * 16);
-                if (t % kWarp == 0 && b < blocks)
-                    d_.set(t, b, is_finite(most) ? bits_to_float((e - 10) << 23) : most);
+                const uint32_t size = float_to_bits(most) >> 23, e = size < 11 ? 11 : size;
+                d = is_finite(most) ? bits_to_float((e - 10) << 23) : most;
+                const float scaled = is_finite(most) ? x * bits_to_float((264 - e) << 23) : 0;
+                return static_cast<uint32_t>(float_to_half(scaled));
             });
-            // Two lanes' halves become a word.
-            block.warp_reduce([&](int t) -> uint32_t& { return word[t]; }, Sum(), 2);
-            block.each([&](int t) {
-                const int b = first + t / kWarp;
-                if (t % 2 == 0 && b < blocks) x_.set(t, b * (kWarp / 2) + t % kWarp / 2, word[t]);
-            });
-        }
     }
 
     template <typename Format>

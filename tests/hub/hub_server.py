@@ -1,7 +1,8 @@
 """A hub of our own on the loopback: the two endpoints that `tinyllm pull` uses and a CDN on another port, with faults to order.
 
 Written from the hub's public behaviour: GET /api/models/{id}/revision/{revision}?blobs=true lists files with sizes, git blob ids and, for
-large files, sha256; GET /{id}/resolve/{commit}/{path} sends small files and redirects large ones to a signed address elsewhere.
+large files, sha256; GET /{id}/resolve/{commit}/{path} sends small files and redirects large ones to a signed address elsewhere; HEAD answers with
+the same headers. A mirror that knows no `blobs` lists names alone.
 """
 import hashlib
 import http.server
@@ -25,10 +26,14 @@ class Model:
     def __init__(self, files, commit="1" * 40, token=None, branches=("main",)):
         self.files, self.commit, self.token, self.branches = dict(files), commit, token, branches
         self.extra = []  # rows of the list that no file stands behind
+        self.names_alone = False
 
     def listing(self):
         rows = []
         for name, data in self.files.items():
+            if self.names_alone:
+                rows.append({"rfilename": name})
+                continue
             row = {"rfilename": name, "size": len(data), "blobId": blob_id(data)}
             if len(data) >= LARGE:
                 row["lfs"] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
@@ -76,11 +81,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
         hub = self.server.hub
         path = urllib.parse.urlsplit(self.path)
         with hub.lock:
-            hub.requests.append((self.server.role, self.path, dict(self.headers)))
+            hub.requests.append((self.server.role, self.path, {**self.headers, "Method": self.command}))
             fault = next((f for f in hub.faults if f.times > 0 and f.pattern.search(f"{self.server.role} {self.path}")), None)
             if fault:
                 fault.times -= 1
@@ -150,6 +158,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         body = data[first:] if most is None else data[first:first + most]
+        if self.command == "HEAD":
+            return
         for at in range(0, len(body), 65536):
             self.wfile.write(body[at:at + 65536])
             if self.server.hub.slow:

@@ -59,6 +59,13 @@ class PullDataTest(harness.CommandTest):
         self.env = {"HF_HOME": self.home, "HF_HUB_CACHE": "", "HF_HUB_OFFLINE": "", "HF_ASSETS_CACHE": "", "HF_TOKEN": "hf_secret", "no_proxy": "*",
                     "TINYLLM_ROWS_ENDPOINT": self.hub.url, "TINYLLM_RETRY_DELAY": "0.01"}
 
+    def test_rows_of_the_endpoint(self):
+        self.env = {**self.env, "TINYLLM_ROWS_ENDPOINT": "", "HF_ENDPOINT": self.hub.url}
+        self.output("pull", "data:openbookqa", env=self.env)
+        self.assertTrue(self.hub.asked("hub", "/rows?dataset=allenai%2Fopenbookqa"))
+        self.env["HF_ENDPOINT"] = "https://hub.invalid"
+        self.fails(3, "pull", "data:piqa", says=["https://datasets-server.hub.invalid"], env=self.env)
+
     def fault(self, pattern, act, times=1):
         self.hub.faults.append(hub_server.Fault(pattern, act, times))
 

@@ -108,6 +108,26 @@ class PullTest(harness.CommandTest):
         self.assertEqual((pulled["downloaded"], pulled["commit"], pulled["path"]), (0, COMMIT, self.snapshot))
         self.assertEqual({f["name"] for f in pulled["files"]}, set(self.files))
 
+    def test_list_of_names_alone(self):
+        self.tiny.names_alone = True
+        self.fault("model.safetensors", hub_server.status(429, Retry_After=0))
+        result = json.loads(self.pull("our/tiny", "--json"))["pulled"][0]
+        self.check_whole()
+        self.assertEqual({f["name"]: f["blob"] for f in result["files"]}["model.safetensors"], self.weights_id)
+        self.assertEqual({f["bytes"] for f in result["left_out"]}, {None})
+        heads = [path for role, path, headers in self.hub.requests if headers["Method"] == "HEAD"]
+        self.assertEqual({path.rsplit("/", 1)[1] for path in heads}, set(self.files))
+        self.assertEqual({headers["Method"] for _, headers in self.hub.asked("cdn")}, {"GET"})
+        self.assertEqual(json.loads(self.pull("our/tiny", "--json"))["pulled"][0]["downloaded"], 0)
+
+    def test_names_alone_are_checked_too(self):
+        self.tiny.names_alone = True
+        self.fault("cdn", hub_server.instead(b"x" * len(self.weights)))
+        self.pull("our/tiny", code=7, says=["model.safetensors", "expected sha256", self.weights_id])
+        for headers, says in (({}, 'found ""'), ({"ETag": '"abc"'}, 'found "abc"'), ({"ETag": f'"{"a" * 40}"', "X_Linked_Size": "-1"}, "expected a size")):
+            self.fault("config.json", hub_server.status(200, **headers))
+            self.pull("our/tiny", code=7, says=["our/tiny: config.json", says])
+
     def test_where_the_cache_is(self):
         for number, (env, root) in enumerate((({"TINYLLM_CACHE": "{}/a"}, "a"), ({"HF_HUB_CACHE": "{}/b"}, "b"), ({"HF_HOME": "{}/c"}, "c/hub"),
                                               ({"HF_HOME": "", "XDG_CACHE_HOME": "{}/d"}, "d/huggingface/hub"),
@@ -299,7 +319,7 @@ class PullTest(harness.CommandTest):
         for answer in (b"", b"<html>", b"[]", b"{}", b'{"sha": "' + b"1" * 40 + b'", "siblings": {}}', b'{"sha": "main", "siblings": []}', b"[" * 100000):
             self.fault("api", hub_server.instead(answer))
             self.pull("our/tiny", code=7, says="our/tiny")
-        for row in ({"rfilename": "a"}, {"rfilename": "a", "blobId": "xyz", "size": 1}, {"rfilename": "a", "blobId": "0" * 40}, {"size": 1, "blobId": "0" * 40},
+        for row in ({"rfilename": "a", "blobId": "xyz", "size": 1}, {"rfilename": "a", "blobId": None}, {"size": 1, "blobId": "0" * 40},
                     {"rfilename": "a", "blobId": "0" * 40, "size": -1}, {"rfilename": "a", "blobId": "0" * 40, "size": 1e30}, "a", 7, None,
                     {"rfilename": "a", "blobId": "0" * 40, "size": 1, "lfs": {}}, {"rfilename": "a", "blobId": "../../../../x", "size": 1},
                     {"rfilename": "config.json", "blobId": "0" * 40, "size": 1}):

@@ -23,16 +23,21 @@ struct PullOptions : hub::Source {
 
 void note_left_out(const std::string& name, const std::vector<hub::RemoteFile>& files) {
     if (files.empty()) return;
-    double bytes = 0;
+    std::int64_t bytes = 0;
     std::string names;
-    for (const hub::RemoteFile& file : files) bytes += static_cast<double>(file.size);
+    bool all_known = true;
+    for (const hub::RemoteFile& file : files) {
+        bytes += file.size;
+        all_known = all_known && file.size >= 0;
+    }
+    const std::string size = all_known ? fmt::format(", {:.1f} MB", 1e-6 * static_cast<double>(bytes)) : "";
     for (std::size_t i = 0; i < std::min<std::size_t>(files.size(), 8); ++i)
         names += (i == 0 ? "" : ", ") + files[i].name;
     if (files.size() > 8) names += ", ...";
     note(
-        "tinyllm: {}: left out {} file{} that a model is not run from, {:.1f} MB: {} (--file GLOB takes "
+        "tinyllm: {}: left out {} file{} that a model is not run from{}: {} (--file GLOB takes "
         "them)",
-        name, files.size(), files.size() == 1 ? "" : "s", bytes / 1e6, names);
+        name, files.size(), files.size() == 1 ? "" : "s", size, names);
 }
 
 Json pull_one_model(const PullOptions& options, hub::Client* client, const hub::RepositoryName& name) {
@@ -49,7 +54,7 @@ Json pull_one_model(const PullOptions& options, hub::Client* client, const hub::
         downloaded += file.downloaded;
     }
     for (const hub::RemoteFile& file : pulled.left_out)
-        left_out.push_back({{"name", file.name}, {"bytes", file.size}});
+        left_out.push_back({{"name", file.name}, {"bytes", file.size < 0 ? Json() : Json(file.size)}});
     return {{"name", name.id()},
             {"revision", name.revision},
             {"commit", pulled.commit.empty() ? Json() : Json(pulled.commit)},
@@ -97,7 +102,7 @@ int pull(const PullOptions& options) {
                                    options.retry_delay});
         if (!offline && !tasks.empty())  // the sets are public: no token
             rows_from = std::make_unique<hub::Client>(hub::ClientOptions{
-                options.rows_endpoint, "--rows-endpoint", "", options.retries, options.retry_delay});
+                hub::rows_endpoint_of(options), "--rows-endpoint", "", options.retries, options.retry_delay});
         const auto add = [&](Json result) {
             if (!options.json) print(result.at("path").get<std::string>() + "\n");
             results.push_back(std::move(result));
@@ -129,9 +134,9 @@ std::function<int()> add_pull(CLI::App& app) {
     app.add_option("--endpoint", options->endpoint, "the hub, or a mirror of it; also HF_ENDPOINT")
         ->type_name("URL")
         ->capture_default_str();
-    app.add_option("--rows-endpoint", options->rows_endpoint, "where data:TASK comes from")
-        ->type_name("URL")
-        ->capture_default_str();
+    app.add_option("--rows-endpoint", options->rows_endpoint,
+                   "where data:TASK comes from (default: datasets-server. before the endpoint's host)")
+        ->type_name("URL");
     app.add_option("--retries", options->retries, "after failures in a row")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();

@@ -13,7 +13,6 @@
 namespace tinyllm::hub {
 namespace {
 
-constexpr std::int64_t kLargestFile = std::int64_t{1} << 46;
 constexpr std::size_t kMostNamed = 12;  // in a message
 
 bool is_hex(std::string_view text, std::size_t digits) {
@@ -68,12 +67,13 @@ RemoteFile read_file_entry(const Json& entry, const std::string& subject) {
         if (!is_hex(file.id, 64))
             fail(ErrorKind::corrupt, "{}: {}: expected a sha256 in the server's list, found none", subject,
                  file.name);
-    } else if (!is_hex(file.id, 40)) {
+    } else if (entry.contains("blobId") && !is_hex(file.id, 40)) {
         fail(ErrorKind::corrupt, "{}: {}: expected a blob id in the server's list, found none", subject,
              file.name);
     }
     const auto size = entry.find("size");
-    if (size == entry.end() || !size->is_number_integer() || *size < 0 || *size > kLargestFile)
+    if (size == entry.end()) return file;
+    if (!size->is_number_integer() || *size < 0 || *size > kLargestFile)
         fail(ErrorKind::corrupt, "{}: {}: expected a size in the server's list, found none", subject,
              file.name);
     file.size = size->get<std::int64_t>();
@@ -91,6 +91,10 @@ std::string printable_name(const std::string& name) {
     for (char& c : text)
         if (c < 0x20 || c >= 0x7F) c = '?';
     return text;
+}
+
+bool is_blob_id(std::string_view id) {
+    return is_hex(id, 64) || is_hex(id, 40);
 }
 
 const RemoteFile* Listing::find(const std::string& name) const {

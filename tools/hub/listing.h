@@ -3,15 +3,21 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tinyllm::hub {
 
 struct RemoteFile {
-    std::string name;       ///< path within the model, safe to use below a folder
-    std::string id;         ///< sha256 or git blob id
-    std::int64_t size = 0;  ///< bytes
+    std::string name;        ///< path within the model, safe to use below a folder
+    std::string id;          ///< sha256 or git blob id; empty: the list does not say
+    std::int64_t size = -1;  ///< bytes; -1: the list does not say
 };
+
+/// 64 or 40 hexadecimal digits.
+bool is_blob_id(std::string_view id);
+
+constexpr std::int64_t kLargestFile = std::int64_t{1} << 46;
 
 struct Listing {
     std::string commit;
@@ -23,9 +29,10 @@ struct Listing {
 /// What a message may quote of a name that may be unsafe: its beginning, '?' for all but printable ASCII.
 std::string printable_name(const std::string& name);
 
-/// Reads what {endpoint}/api/models/{id}/revision/{revision}?blobs=true answers. The server is not trusted:
-/// Error(corrupt), beginning with `subject`, for anything that is not as expected; above all names that are
-/// absolute, hold "..", control characters or are no UTF-8, and names that stand twice.
+/// Reads what {endpoint}/api/models/{id}/revision/{revision}?blobs=true answers; mirrors that know no `blobs`
+/// list names alone. The server is not trusted: Error(corrupt), beginning with `subject`, for anything that
+/// is not as expected; above all names that are absolute, hold "..", control characters or are no UTF-8, and
+/// names that stand twice.
 Listing read_listing(const std::string& text, const std::string& subject);
 
 /// What to download. Shards are known only once the index is there.

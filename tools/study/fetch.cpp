@@ -47,7 +47,7 @@ bool fetch_missing(const Plan& plan) {
         hub::Client hub_client = client(source.endpoint, "--endpoint", hub::token_of(source));
         for (const std::string& name : models)
             fetch(name, [&] { hub::pull_model(hub_client, *hub::parse_repository(name), {}); });
-        hub::Client rows_client = client(source.rows_endpoint, "--rows-endpoint", "");
+        hub::Client rows_client = client(hub::rows_endpoint_of(source), "--rows-endpoint", "");
         for (const std::string& name : tasks)
             fetch("data:" + name, [&] { hub::pull_data(rows_client, eval::find_task(name)); });
     } catch (const hub::Interrupted&) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -42,13 +41,6 @@ class BlobSum {
     Sha1 sha1_;
 };
 
-std::optional<std::int64_t> to_number(std::string_view text) {
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-    return value;
-}
-
 // "bytes 100-199/200": where it begins and the whole (nothing for "*").
 struct ContentRange {
     std::optional<std::int64_t> first, total;
@@ -59,13 +51,7 @@ ContentRange read_content_range(std::string_view text) {
     text.remove_prefix(6);
     const std::size_t dash = text.find('-'), slash = text.find('/');
     if (dash == text.npos || slash == text.npos) return {};
-    return {to_number(text.substr(0, dash)), to_number(text.substr(slash + 1))};
-}
-
-std::string without_quotes(std::string_view etag) {
-    if (etag.starts_with("W/")) etag.remove_prefix(2);
-    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
-    return std::string(etag);
+    return {byte_count(text.substr(0, dash)), byte_count(text.substr(slash + 1))};
 }
 
 /// <id>.incomplete: appended to, with the sum kept up.
@@ -98,12 +84,13 @@ class IncompleteFile : public Receiver {
         sum_ = BlobSum(blob_);
     }
 
-    void redirected(const Reply& reply) override {
+    bool redirected(const Reply& reply) override {
         const std::string& size = reply.header("x-linked-size");
-        if (!size.empty()) check_size(to_number(size));
+        if (!size.empty()) check_size(byte_count(size));
         const std::string& etag = reply.header("x-linked-etag");
-        if (!etag.empty() && without_quotes(etag) != blob_.id)
+        if (!etag.empty() && etag_value(etag) != blob_.id)
             fail(ErrorKind::corrupt, "{}: expected {}, the server now has another file", subject_, blob_.id);
+        return true;
     }
 
     void start(const Reply& reply) override {
@@ -117,7 +104,7 @@ class IncompleteFile : public Receiver {
         }
         if (have_ > 0) restart();  // the server knows no ranges
         const std::string& length = reply.header("content-length");
-        if (!length.empty()) check_size(to_number(length));
+        if (!length.empty()) check_size(byte_count(length));
     }
 
     void take(std::span<const char> bytes) override {

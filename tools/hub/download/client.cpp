@@ -35,6 +35,16 @@ class TextReceiver : public Receiver {
     std::string subject_;
 };
 
+class HeadReceiver : public Receiver {
+  public:
+    void restart() override {}
+    bool wants_body() const override { return false; }
+    bool redirected(const Reply& reply) override { return reply.header("x-linked-etag").empty(); }
+    void start(const Reply&) override {}
+    void take(std::span<const char>) override {}
+    bool complete() const override { return true; }
+};
+
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -77,18 +87,22 @@ Client::Answer Client::follow(const std::string& address_text, const std::string
             headers.push_back("Authorization: Bearer " + options_.token);
         if (receiver.have() > 0) headers.push_back(fmt::format("Range: bytes={}-", receiver.have()));
         bool started = false;
-        answer.reply = http_.get(url, headers, [&](const Reply& reply, std::span<const char> bytes) {
+        const Http::OnBody on_body = [&](const Reply& reply, std::span<const char> bytes) {
             if (!started) receiver.start(reply);
             started = true;
             receiver.take(bytes);
-        });
+        };
+        answer.reply = http_.get(url, headers, receiver.wants_body() ? on_body : nullptr);
         const Reply& reply = answer.reply;
         detail("{} {}{}", answer.origin, reply.status, reply.failure.empty() ? "" : ": " + reply.failure);
         if (!is_redirect(reply.status)) {
             if (reply.ok() && reply.failure.empty() && !started) receiver.start(reply);  // an empty body
             return answer;
         }
-        receiver.redirected(reply);
+        if (!receiver.redirected(reply)) {
+            answer.settled = true;
+            return answer;
+        }
         const Url next =
             parse_url(reply.header("location"), subject + ": a redirect of " + answer.origin, &url);
         if (url.scheme == "https" && next.scheme != "https")
@@ -154,13 +168,14 @@ void Client::wait(const Answer& answer, const std::string& subject, int failures
     }
 }
 
-void Client::get(const std::string& url, const std::string& subject, Receiver& receiver) {
+Reply Client::get(const std::string& url, const std::string& subject, Receiver& receiver) {
     for (int failures = 0;;) {
         const std::int64_t before = receiver.have();
         const Answer answer = follow(url, subject, receiver);
         const Reply& reply = answer.reply;
         reached_ = reached_ || reply.status != 0;
-        if (reply.ok() && reply.failure.empty() && receiver.complete()) return;
+        if ((answer.settled || reply.ok()) && reply.failure.empty() && receiver.complete())
+            return answer.reply;
         if (!worth_repeating(answer)) give_up(answer, subject);
         if (reply.status == 416) receiver.restart();  // what is there is no beginning of that file
         if (receiver.have() > before) failures = 0;
@@ -169,6 +184,11 @@ void Client::get(const std::string& url, const std::string& subject, Receiver& r
                  describe_failure(reply, answer.origin));
         wait(answer, subject, failures);
     }
+}
+
+Reply Client::head(const std::string& url, const std::string& subject) {
+    HeadReceiver receiver;
+    return get(url, subject, receiver);
 }
 
 std::string Client::get_text(const std::string& url, const std::string& subject) {

@@ -1,4 +1,4 @@
-// GETs that reach their end: redirects, repetition, and what the server's refusals mean.
+// GETs and HEADs that reach their end: redirects, repetition, and what the server's refusals mean.
 //
 // The token goes to the endpoint's own scheme, host and port, over https or within this machine; never to
 // where a redirect leads. No message quotes it, nor an address behind the host (a CDN's is signed).
@@ -20,8 +20,11 @@ class Receiver {
     virtual std::int64_t have() const { return 0; }
     /// Forgets them.
     virtual void restart() = 0;
-    /// A redirect, before it is followed; throws if the file behind it is not the one that is wanted.
-    virtual void redirected(const Reply&) {}
+    /// False: only the headers are wanted, neither start() nor take() follow.
+    virtual bool wants_body() const { return true; }
+    /// A redirect, before it is followed; throws if the file behind it is not the one that is wanted. False:
+    /// it says all that is wanted.
+    virtual bool redirected(const Reply&) { return true; }
     /// A body begins: 206 from have() on, 200 from 0 on. Throws if it is not what is wanted.
     virtual void start(const Reply& reply) = 0;
     virtual void take(std::span<const char> bytes) = 0;
@@ -47,8 +50,12 @@ class Client {
     std::string address(const std::string& path) const;
 
     /// Until the receiver is complete. `subject` begins messages. Throws Error(not_found) for whatever
-    /// network and server do, Interrupted, and what the receiver throws.
-    void get(const std::string& url, const std::string& subject, Receiver& receiver);
+    /// network and server do, Interrupted, and what the receiver throws. Returns the last answer's headers.
+    Reply get(const std::string& url, const std::string& subject, Receiver& receiver);
+
+    /// What the server says of a file, without the file: the headers of its own answer, or of the redirect
+    /// with X-Linked-Etag. A redirect without it is followed.
+    Reply head(const std::string& url, const std::string& subject);
 
     /// A document of at most 64 MiB.
     std::string get_text(const std::string& url, const std::string& subject);
@@ -56,7 +63,8 @@ class Client {
   private:
     struct Answer {
         Reply reply;
-        bool own = true;  // the endpoint's, not a CDN's
+        bool own = true;       // the endpoint's, not a CDN's
+        bool settled = false;  // a redirect that need not be followed
         std::string origin;
     };
     Answer follow(const std::string& url, const std::string& subject, Receiver& receiver);

@@ -1,6 +1,7 @@
 #include "tools/hub/download/http.h"
 
 #include <cctype>
+#include <charconv>
 #include <exception>
 #include <new>
 
@@ -84,6 +85,19 @@ const std::string& Reply::header(const std::string& name) const {
     return found == headers.end() ? none : found->second;
 }
 
+std::optional<std::int64_t> byte_count(std::string_view text) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+    return value;
+}
+
+std::string etag_value(std::string_view etag) {
+    if (etag.starts_with("W/")) etag.remove_prefix(2);
+    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+    return std::string(etag);
+}
+
 struct Http::State {
     CURL* handle = nullptr;
     char error[CURL_ERROR_SIZE] = {};
@@ -126,6 +140,11 @@ Reply Http::get(const Url& url, const std::vector<std::string>& headers, const O
     CURL* handle = state_->handle;
     state_->error[0] = '\0';
     curl().easy_setopt(handle, CURLOPT_URL, url.text.c_str());
+    if (on_body) {
+        curl().easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+    } else {
+        curl().easy_setopt(handle, CURLOPT_NOBODY, 1L);
+    }
     curl().easy_setopt(handle, CURLOPT_HTTPHEADER, list);
     curl().easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
     curl().easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);

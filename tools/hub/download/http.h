@@ -1,12 +1,14 @@
-// One GET over HTTP(S). Redirects, repetition and what an answer means are the caller's.
+// One GET or HEAD over HTTP(S). Redirects, repetition and what an answer means are the caller's.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/hub/download/url.h"
@@ -30,6 +32,12 @@ struct Reply {
     const std::string& header(const std::string& name) const;  ///< empty if absent
 };
 
+/// The number of bytes that a header names; nothing if it is no such number.
+std::optional<std::int64_t> byte_count(std::string_view text);
+
+/// W/"abc" and "abc" as abc.
+std::string etag_value(std::string_view etag);
+
 class Http {
   public:
     /// Of the body of a 200 or 206, as it arrives; may throw. Other bodies are dropped.
@@ -40,7 +48,8 @@ class Http {
     Http(const Http&) = delete;
     Http& operator=(const Http&) = delete;
 
-    /// Throws Interrupted, and what `on_body` throws; never for what the network does.
+    /// Throws Interrupted, and what `on_body` throws; never for what the network does. Without `on_body` a
+    /// HEAD.
     Reply get(const Url& url, const std::vector<std::string>& headers, const OnBody& on_body);
 
   private:

@@ -85,15 +85,36 @@ class ModelPull {
     }
 
   private:
-    void fetch(const RemoteFile& file) {
+    void fetch(RemoteFile file) {
         const std::string path =
             "/" + name_.id() + "/resolve/" + pulled_.commit + "/" + url_encode(file.name, true);
+        if (file.id.empty() || file.size < 0) ask_headers(path, file);
         const fs::path lock = hub_cache() / ".locks" / name_.folder() / (file.id + ".lock");
         const std::int64_t downloaded =
             fetch_blob(client_, client_.address(path), subject_ + ": " + file.name,
                        {file.name, file.id, file.size}, repository_ / "blobs", lock);
         link_blob(pulled_.path, file);
         pulled_.files.push_back({file, downloaded});
+    }
+
+    // As Hugging Face's own programs learn it, and mirrors offer it.
+    void ask_headers(const std::string& path, RemoteFile& file) {
+        const std::string subject = subject_ + ": " + file.name;
+        const Reply reply = client_.head(client_.address(path), subject);
+        const auto either = [&](const char* first, const char* second) {
+            return reply.header(first).empty() ? reply.header(second) : reply.header(first);
+        };
+        file.id = etag_value(either("x-linked-etag", "etag"));
+        if (!is_blob_id(file.id))
+            fail(
+                ErrorKind::corrupt,
+                "{}: expected a sha256 or git blob id as the server's ETag, found \"{}\"; without it nothing "
+                "can be checked",
+                subject, printable_name(file.id));
+        const auto size = byte_count(either("x-linked-size", "content-length"));
+        if (!size || *size > kLargestFile)
+            fail(ErrorKind::corrupt, "{}: expected a size from the server, found none", subject);
+        file.size = *size;
     }
 
     void fetch_shards(const Listing& listing, const std::string& index) {

@@ -16,6 +16,13 @@ Source source_of_environment() {
     return source;
 }
 
+std::string rows_endpoint_of(const Source& source) {
+    if (!source.rows_endpoint.empty()) return source.rows_endpoint;
+    const std::string scheme = "https://";
+    if (!source.endpoint.starts_with(scheme)) return source.endpoint;
+    return scheme + "datasets-server." + source.endpoint.substr(scheme.size());
+}
+
 std::string token_of(const Source& source) {
     if (!source.token.empty()) return source.token;
     if (const char* token = environment("HF_TOKEN")) return token;

@@ -32,7 +32,7 @@ class Model:
         rows = []
         for name, data in self.files.items():
             if self.names_alone:
-                rows.append({"rfilename": name})
+                rows.append({"rfilename": name, "size": None, "blobId": None, "lfs": None} if name.endswith(".json") else {"rfilename": name})
                 continue
             row = {"rfilename": name, "size": len(data), "blobId": blob_id(data)}
             if len(data) >= LARGE:

@@ -319,7 +319,7 @@ class PullTest(harness.CommandTest):
         for answer in (b"", b"<html>", b"[]", b"{}", b'{"sha": "' + b"1" * 40 + b'", "siblings": {}}', b'{"sha": "main", "siblings": []}', b"[" * 100000):
             self.fault("api", hub_server.instead(answer))
             self.pull("our/tiny", code=7, says="our/tiny")
-        for row in ({"rfilename": "a", "blobId": "xyz", "size": 1}, {"rfilename": "a", "blobId": None}, {"size": 1, "blobId": "0" * 40},
+        for row in ({"rfilename": "a", "blobId": "xyz", "size": 1}, {"size": 1, "blobId": "0" * 40},
                     {"rfilename": "a", "blobId": "0" * 40, "size": -1}, {"rfilename": "a", "blobId": "0" * 40, "size": 1e30}, "a", 7, None,
                     {"rfilename": "a", "blobId": "0" * 40, "size": 1, "lfs": {}}, {"rfilename": "a", "blobId": "../../../../x", "size": 1},
                     {"rfilename": "config.json", "blobId": "0" * 40, "size": 1}):

@@ -67,12 +67,12 @@ RemoteFile read_file_entry(const Json& entry, const std::string& subject) {
         if (!is_hex(file.id, 64))
             fail(ErrorKind::corrupt, "{}: {}: expected a sha256 in the server's list, found none", subject,
                  file.name);
-    } else if (entry.contains("blobId") && !is_hex(file.id, 40)) {
+    } else if (!file.id.empty() && !is_hex(file.id, 40)) {
         fail(ErrorKind::corrupt, "{}: {}: expected a blob id in the server's list, found none", subject,
              file.name);
     }
     const auto size = entry.find("size");
-    if (size == entry.end()) return file;
+    if (size == entry.end() || size->is_null()) return file;
     if (!size->is_number_integer() || *size < 0 || *size > kLargestFile)
         fail(ErrorKind::corrupt, "{}: {}: expected a size in the server's list, found none", subject,
              file.name);

@@ -145,6 +145,37 @@ TEST_F(Data, ReadsEveryContainer) {
     EXPECT_EQ(read_rows(put("odd.jsonl", "{\"a\":\"x\u2028y\u0085z\"}\n")).size(), 1u);
 }
 
+// Of a large file only the beginning is looked at, if that is enough.
+TEST_F(Data, FirstRowsOfLargeFiles) {
+    const std::string much(700'000, 'x');
+    const auto row = [&](const std::string& text) { return "{\"a\":\"" + text + "\"}"; };
+    const std::string rows = row("one") + "\n" + row(much) + "\n" + row(much);
+    for (const fs::path& path :
+         {put("lines.jsonl", rows), put("mark.jsonl", "\xef\xbb\xbf\n \n" + rows),
+          put("long.jsonl", row(much + much) + "\n" + row("two") + "\n"),
+          put("array.jsonl", " [" + row("one") + ",\n" + row(much) + ",\n" + row(much) + "]"),
+          put("value.json", "{\"rows\":[{\"row\":{\"a\":\n\"one\"}},{\"row\":" + row(much + much) + "}]}"),
+          put("header.tsv", "a\tb\n" + much + much + "\t2\n3\t4\n"),
+          put("rows.tsv", "a\tb\n1\t2\n" + much + much + "\t4\n")}) {
+        ASSERT_GT(fs::file_size(path), 1u << 20);
+        const auto first = first_row(path);
+        ASSERT_TRUE(first) << path;
+        EXPECT_TRUE(*first == read_rows(path).front().json) << path;
+    }
+    EXPECT_FALSE(first_row(put("text.jsonl", much + "\n" + much)));
+}
+
+// What `tinyllm pull data:TASK:train` fetches and find_training() looks for.
+TEST(Tasks, NameTheirTrainingSplit) {
+    for (const auto make : all_tasks()) {
+        const Task& task = make();
+        ASSERT_FALSE(task.training_files.empty()) << task.name;
+        EXPECT_GT(task.training_rows, 1000u) << task.name;
+        EXPECT_TRUE(task.training_files.front().ends_with(".jsonl")) << task.name;
+        for (const DataName& file : task.files) EXPECT_NE(file.name, task.training_files.front());
+    }
+}
+
 TEST_F(Data, BadFilesNameThePlace) {
     auto message = [&](const fs::path& path,
                        const std::optional<fs::path>& labels = std::nullopt) -> std::string {

@@ -77,6 +77,7 @@ def instead(other):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms between its head and its body
 
     def log_message(self, *_):
         pass
@@ -109,13 +110,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.server.hub.models.get("/".join(parts[1:3]))
 
     def data_of(self, path):
+        if path.path == "/rows":
+            return self.server.hub.rows(path) or b""
         model, parts = self.model_of(path), urllib.parse.unquote(path.path).split("/resolve/")
         return model.files.get(parts[1].split("/", 1)[1], b"") if model and len(parts) == 2 else b""
 
     def answer(self, path):
         hub = self.server.hub
         if path.path == "/rows":
-            return hub.rows(self, urllib.parse.parse_qs(path.query))
+            page = hub.rows(path)
+            return status(404)(self, b"") if page is None else self.send_file(page)
         model = self.model_of(path)
         given = self.headers.get("Authorization")
         if model is None:
@@ -203,12 +207,13 @@ class Hub:
         """Requests to the hub or the CDN whose path holds `word`."""
         return [(path, headers) for who, path, headers in self.requests if who == role and word in path]
 
-    def rows(self, handler, query):
+    def rows(self, path):
+        """One answer of the rows API; None where there is no such split, or too many rows are asked for."""
+        query = urllib.parse.parse_qs(path.query)
         key = tuple(query[name][0] for name in ("dataset", "config", "split"))
         first, count = int(query["offset"][0]), int(query["length"][0])
         if key not in self.data or count > 100:
-            return status(404)(handler, b"")
+            return None
         rows = self.data[key]
-        handler.send_json({"features": [], "num_rows_total": len(rows), "num_rows_per_page": 100, "partial": False,
-                           "rows": [{"row_idx": i, "row": row, "truncated_cells": []} for i, row in enumerate(rows)][first:first + count]})
-        return None
+        page = [{"row_idx": i, "row": row, "truncated_cells": []} for i, row in enumerate(rows[first:first + count], first)]
+        return json.dumps({"features": [], "num_rows_total": len(rows), "num_rows_per_page": 100, "partial": False, "rows": page}).encode()

@@ -18,7 +18,7 @@ std::function<int()> add_eval(CLI::App& app) {
     app.add_option("--data", options->data,
                    "folder searched for the official files, task=FILE[,LABELS] (questions) or "
                    "task:train=FILE[,LABELS] (examples); repeatable; default: what `tinyllm pull data:TASK` "
-                   "fetched")
+                   "and `tinyllm pull data:TASK:train` fetched")
         ->allow_extra_args(false);
     app.add_option("--protocol", options->protocol,
                    "lm-eval (as lm-evaluation-harness) or study (as the published study)")

@@ -52,7 +52,7 @@ int list(const OutputOptions& output) {
         }
     }
     for (const hub::CachedData& data : hub::cached_data()) {
-        Json one = row("data:" + data.task, data.bytes, data.missing, data.resumable_bytes);
+        Json one = row(data.name.text(), data.bytes, data.missing, data.resumable_bytes);
         one["files"] = data.files;
         one["path"] = data.path.string();
         table.rows.push_back(std::move(one));

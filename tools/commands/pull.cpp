@@ -1,6 +1,7 @@
 // tinyllm pull: models and questions from the Hugging Face hub.
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <memory>
 
 #include "engine/fail.h"
@@ -64,29 +65,60 @@ Json pull_one_model(const PullOptions& options, hub::Client* client, const hub::
             {"left_out", left_out}};
 }
 
-Json pull_one_task(hub::Client* client, const eval::Task& task) {
-    const hub::PulledData pulled = client == nullptr ? hub::find_data(task) : hub::pull_data(*client, task);
+struct TaskData {
+    const eval::Task* task;
+    hub::DataPart part;
+};
+
+// The tasks of data:TASK[:train]. For data:all:train, those that have a training split.
+std::vector<TaskData> tasks_of(const hub::DataKey& name) {
+    if (name.task == "all") {
+        std::vector<TaskData> tasks;
+        for (const auto make : all_tasks())
+            if (!hub::data_splits(make(), name.part).empty()) tasks.push_back({&make(), name.part});
+        return tasks;
+    }
+    const eval::Task& task = eval::find_task(name.task);
+    if (hub::data_splits(task, name.part).empty())
+        fail(ErrorKind::usage, "pull: {} has no training split", task.name);
+    return {{&task, name.part}};
+}
+
+Json pull_one_task(hub::Client* client, const TaskData& data) {
+    const eval::Task& task = *data.task;
+    const hub::PulledData pulled =
+        client == nullptr ? hub::find_data(task, data.part) : hub::pull_data(*client, task, data.part);
     Json files = Json::array();
     for (const hub::PulledSplit& split : pulled.splits)
         files.push_back({{"name", split.file}, {"rows", split.rows}, {"downloaded", split.downloaded}});
-    return {{"name", "data:" + std::string(task.name)}, {"path", pulled.path.string()}, {"files", files}};
+    return {{"name", hub::DataKey{std::string(task.name), data.part}.text()},
+            {"path", pulled.path.string()},
+            {"files", files}};
+}
+
+// What cannot be written on this side (no space for a lock, a branch) is a download that failed, like
+// whatever the server does.
+Json fetched(const std::function<Json()>& fetch) {
+    try {
+        return fetch();
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::runtime) fail(ErrorKind::not_found, "{}", error.what());
+        throw;
+    }
 }
 
 int pull(const PullOptions& options) {
     // All names are looked at before anything is fetched.
     std::vector<hub::RepositoryName> models;
-    std::vector<const eval::Task*> tasks;
+    std::vector<TaskData> tasks;
     for (const std::string& name : options.names) {
-        if (const auto task = hub::data_name(name)) {
-            if (*task == "all") {
-                for (const auto make : all_tasks()) tasks.push_back(&make());
-            } else {
-                tasks.push_back(&eval::find_task(*task));
-            }
+        if (const auto data = hub::parse_data_name(name)) {
+            for (const TaskData& one : tasks_of(*data)) tasks.push_back(one);
         } else if (const auto repository = hub::parse_repository(name)) {
             models.push_back(*repository);
         } else {
-            fail(ErrorKind::usage, "pull: expected org/name[@revision] or data:TASK, found \"{}\"", name);
+            fail(ErrorKind::usage, "pull: expected org/name[@revision] or data:TASK[:train], found \"{}\"",
+                 name);
         }
     }
     // A limit on the size of files is met as a failed write.
@@ -107,8 +139,9 @@ int pull(const PullOptions& options) {
             if (!options.json) print(result.at("path").get<std::string>() + "\n");
             results.push_back(std::move(result));
         };
-        for (const hub::RepositoryName& name : models) add(pull_one_model(options, models_from.get(), name));
-        for (const eval::Task* task : tasks) add(pull_one_task(rows_from.get(), *task));
+        for (const hub::RepositoryName& name : models)
+            add(fetched([&] { return pull_one_model(options, models_from.get(), name); }));
+        for (const TaskData& data : tasks) add(fetched([&] { return pull_one_task(rows_from.get(), data); }));
     } catch (const hub::Interrupted&) {
         note("tinyllm: stopped; the same command goes on where it was");
         return stop_exit_code(static_cast<int>(ErrorKind::runtime));
@@ -121,7 +154,8 @@ std::function<int()> add_pull(CLI::App& app) {
     auto options = std::make_shared<PullOptions>();
     if (const char* endpoint = hub::environment("HF_ENDPOINT")) options->endpoint = endpoint;
     app.add_option("name", options->names,
-                   "org/name[@revision], or data:TASK (data:all) for a task's questions")
+                   "org/name[@revision], data:TASK for a task's questions, or data:TASK:train for what "
+                   "`eval -f` draws examples from; TASK may be `all`")
         ->required()
         ->type_name("");
     app.add_option("--file", options->files,

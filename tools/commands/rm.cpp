@@ -11,7 +11,7 @@ namespace tinyllm {
 namespace {
 
 hub::Removed remove_named(const std::string& name) {
-    if (const auto task = hub::data_name(name)) return hub::remove_data(*task);
+    if (const auto data = hub::parse_data_name(name)) return hub::remove_data(*data);
     const auto repository = hub::parse_repository(name);
     if (!repository)
         fail(ErrorKind::usage, "rm: expected org/name[@revision] or data:TASK, found \"{}\"", name);
@@ -28,7 +28,10 @@ std::string sentence(const hub::Removed& removed) {
 std::function<int()> add_rm(CLI::App& app) {
     auto names = std::make_shared<std::vector<std::string>>();
     auto output = std::make_shared<OutputOptions>();
-    app.add_option("name", *names, "org/name, org/name@revision, or data:TASK")->required()->type_name("");
+    app.add_option("name", *names,
+                   "org/name, org/name@revision, data:TASK, or data:TASK:train for its training file alone")
+        ->required()
+        ->type_name("");
     add_output_options(app, *output);
     return [names, output] {
         Table table;

@@ -55,12 +55,6 @@ bool has_label(const Json& row) {
            row.contains("Answer Key");
 }
 
-std::string split_name(Split split) {
-    return split == Split::test ? "test" : "validation";
-}
-
-constexpr std::string_view kTrainingMark = ":train";  // behind a task's name in --data
-
 // FILE[,LABELS] of a task.
 DataFile named_file(const std::string& task, std::string file) {
     std::error_code error;

@@ -1,9 +1,9 @@
 #include "tools/eval/rows_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 
 #include "engine/fail.h"
 #include "tools/eval/text.h"
@@ -133,18 +133,43 @@ void add_labels(const fs::path& path, const fs::path& data, std::vector<Row>& ro
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i].answer = labels[i];
 }
 
-}  // namespace
+constexpr std::size_t kHead = 1 << 20;
 
-std::string read_bytes(const fs::path& path) {
+// The first bytes of a file, at most `most`, without a mark of UTF-8.
+std::string read_some(const fs::path& path, std::size_t most) {
     std::error_code error;
     if (!fs::exists(path, error)) fail(ErrorKind::not_found, "{}: no such file", path.string());
     if (!fs::is_regular_file(path, error)) fail(ErrorKind::not_found, "{}: not a file", path.string());
     std::ifstream in(path, std::ios::binary);
     if (!in) fail(ErrorKind::not_found, "{}: cannot be opened: {}", path.string(), std::strerror(errno));
-    std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    if (in.bad()) fail(ErrorKind::runtime, "{}: cannot be read", path.string());
+    const std::uintmax_t size = fs::file_size(path, error);
+    std::string bytes(error ? 0 : static_cast<std::size_t>(std::min<std::uintmax_t>(most, size)), '\0');
+    in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    bytes.resize(static_cast<std::size_t>(in.gcount()));
+    if (error || in.bad()) fail(ErrorKind::runtime, "{}: cannot be read", path.string());
     if (bytes.rfind("\xef\xbb\xbf", 0) == 0) bytes.erase(0, 3);
     return bytes;
+}
+
+// Enough of a file for its first row, which of a training file is little: all of it only where it may be one
+// value, or has no whole line among its first bytes but the header of a TSV.
+std::string read_head(const fs::path& path) {
+    std::string bytes = read_some(path, kHead);
+    std::error_code error;
+    if (fs::file_size(path, error) <= kHead && !error) return bytes;
+    const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
+    const std::size_t first_end = begin == bytes.npos ? begin : bytes.find('\n', begin);
+    const std::size_t end = bytes.rfind('\n');
+    if (path.extension() == ".json" || first_end == bytes.npos || end == first_end || bytes[begin] == '[')
+        return read_bytes(path);
+    bytes.resize(end);
+    return bytes;
+}
+
+}  // namespace
+
+std::string read_bytes(const fs::path& path) {
+    return read_some(path, static_cast<std::size_t>(-1));
 }
 
 std::vector<Row> read_rows(const fs::path& path, const std::optional<fs::path>& labels) {
@@ -159,7 +184,7 @@ std::vector<Row> read_rows(const fs::path& path, const std::optional<fs::path>& 
 
 std::optional<Json> first_row(const fs::path& path) {
     try {
-        const std::string bytes = read_bytes(path);
+        const std::string bytes = read_head(path);
         std::vector<Row> rows =
             is_tsv(path) ? read_tsv(path.string(), bytes, 1) : read_json(path.string(), bytes, 1);
         if (rows.empty()) return std::nullopt;

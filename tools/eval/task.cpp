@@ -15,6 +15,17 @@ Protocol protocol_from_name(const std::string& name) {
     fail(ErrorKind::usage, "--protocol: expected lm-eval or study, found \"{}\"", name);
 }
 
+std::string_view split_name(Split split) {
+    switch (split) {
+        case Split::test:
+            return "test";
+        case Split::train:
+            return "train";
+        default:
+            return "validation";
+    }
+}
+
 const Task& find_task(std::string_view name) {
     std::string names;
     for (auto* task : all_tasks()) {

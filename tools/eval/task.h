@@ -20,7 +20,12 @@ enum class Protocol { lm_eval, study };
 std::string_view protocol_name(Protocol protocol);     ///< "lm-eval", "study"
 Protocol protocol_from_name(const std::string& name);  ///< Throws Error(usage).
 
-enum class Split { dev, test };
+enum class Split { dev, test, train };
+
+std::string_view split_name(Split split);  ///< in the Hugging Face data sets: "validation", "test", "train"
+
+/// Behind a task's name: not its questions but what examples in front of them are drawn from.
+inline constexpr std::string_view kTrainingMark = ":train";
 
 struct Pair {
     std::string context, continuation;
@@ -56,7 +61,10 @@ struct Task {
     std::size_t study_rows = 0;       ///< the study asks only the first so many; 0: all
     bool options_in_context = false;  ///< the choices differ in their contexts and share one continuation
     std::vector<DataName> files;
-    std::vector<std::string_view> training_files;  ///< the release's names; examples are drawn from them
+    /// The release's names, the first that of JSON lines with their labels in them, as the Hugging Face data
+    /// set has its rows; examples are drawn from them.
+    std::vector<std::string_view> training_files;
+    std::size_t training_rows = 0;  ///< of the official training split
     std::vector<std::string_view>
         path_words;  ///< needed in the path (lower case, letters and digits only), if any
     std::vector<std::string_view> not_in_path;  ///< must not be there

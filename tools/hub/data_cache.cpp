@@ -8,6 +8,31 @@ namespace tinyllm::hub {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+CachedData look_for(const eval::Task& task, DataPart part, const fs::path& folder) {
+    CachedData data;
+    data.name = {std::string(task.name), part};
+    data.path = folder;
+    for (const DataSplit& split : data_splits(task, part)) {
+        std::error_code error;
+        const std::uintmax_t partial = fs::file_size(folder / (split.file + ".incomplete"), error);
+        data.any = data.any || !error;
+        if (!error) data.resumable_bytes += static_cast<std::int64_t>(partial);
+        const std::uintmax_t bytes = fs::file_size(folder / split.file, error);
+        data.any = data.any || !error;
+        if (error) {
+            data.missing.push_back(split.file);
+        } else {
+            data.bytes += static_cast<std::int64_t>(bytes);
+            ++data.files;
+        }
+    }
+    return data;
+}
+
+}  // namespace
+
 fs::path data_cache() {
     fs::path assets = hub_home() / "assets";
     if (const char* path = environment("HF_ASSETS_CACHE")) assets = path;
@@ -15,13 +40,30 @@ fs::path data_cache() {
     return assets / "tinyllm" / "data";
 }
 
-std::optional<std::string> data_name(const std::string& argument) {
-    if (!argument.starts_with("data:")) return std::nullopt;
-    return argument.substr(5);
+std::string DataKey::text() const {
+    std::string text = "data:" + task;
+    if (part == DataPart::training) text += eval::kTrainingMark;
+    return text;
 }
 
-std::vector<DataSplit> data_splits(const eval::Task& task) {
+std::optional<DataKey> parse_data_name(const std::string& argument) {
+    if (!argument.starts_with("data:")) return std::nullopt;
+    DataKey name{argument.substr(5)};
+    if (name.task.ends_with(eval::kTrainingMark)) {
+        name.task.resize(name.task.size() - eval::kTrainingMark.size());
+        name.part = DataPart::training;
+    }
+    return name;
+}
+
+std::vector<DataSplit> data_splits(const eval::Task& task, DataPart part) {
     std::vector<DataSplit> splits;
+    if (part == DataPart::training) {
+        if (!task.training_files.empty())
+            splits.push_back(
+                {std::string(task.training_files.front()), eval::Split::train, task.training_rows});
+        return splits;
+    }
     for (const eval::DataName& file : task.files) {
         const bool known = std::any_of(splits.begin(), splits.end(),
                                        [&](const DataSplit& split) { return split.split == file.split; });
@@ -34,26 +76,16 @@ std::vector<CachedData> cached_data() {
     std::vector<CachedData> found;
     for (const auto make : all_tasks()) {
         const eval::Task& task = make();
-        CachedData data;
-        data.task = task.name;
-        data.path = data_cache() / data.task;
+        const fs::path folder = data_cache() / task.name;
         std::error_code error;
-        if (!fs::is_directory(data.path, error)) continue;
-        for (const DataSplit& split : data_splits(task)) {
-            const std::uintmax_t partial = fs::file_size(data.path / (split.file + ".incomplete"), error);
-            if (!error) data.resumable_bytes += static_cast<std::int64_t>(partial);
-            const std::uintmax_t bytes = fs::file_size(data.path / split.file, error);
-            if (error) {
-                data.missing.push_back(split.file);
-            } else {
-                data.bytes += static_cast<std::int64_t>(bytes);
-                ++data.files;
-            }
-        }
-        found.push_back(std::move(data));
+        if (!fs::is_directory(folder, error)) continue;
+        const CachedData questions = look_for(task, DataPart::questions, folder),
+                         training = look_for(task, DataPart::training, folder);
+        if (questions.any || !training.any) found.push_back(questions);  // a folder that is empty: of these
+        if (training.any) found.push_back(training);
     }
-    std::sort(found.begin(), found.end(),
-              [](const CachedData& a, const CachedData& b) { return a.task < b.task; });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const CachedData& a, const CachedData& b) { return a.name.task < b.name.task; });
     return found;
 }
 

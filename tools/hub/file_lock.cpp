@@ -17,6 +17,8 @@ namespace tinyllm::hub {
 FileLock::FileLock(const std::filesystem::path& path) : path_(path) {
     std::error_code error;
     std::filesystem::create_directories(path.parent_path(), error);
+    if (error)
+        fail(ErrorKind::runtime, "{}: cannot be created: {}", path.parent_path().string(), error.message());
     fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd_ < 0) fail(ErrorKind::runtime, "{}: cannot be opened: {}", path.string(), std::strerror(errno));
 }

@@ -5,7 +5,6 @@
 
 #include "engine/fail.h"
 #include "tools/hub/cache.h"
-#include "tools/hub/data_cache.h"
 #include "tools/hub/file_lock.h"
 
 namespace tinyllm::hub {
@@ -29,15 +28,18 @@ void remove_one(const fs::path& path) {
     if (error) fail(ErrorKind::runtime, "{}: cannot be removed: {}", path.string(), error.message());
 }
 
+void count_file(const fs::path& path, Removed& removed) {
+    std::error_code error;
+    if (fs::is_symlink(path, error) || !fs::is_regular_file(path, error)) return;
+    ++removed.files;
+    removed.bytes += static_cast<std::int64_t>(fs::file_size(path, error));
+}
+
 void count_files(const fs::path& folder, Removed& removed) {
     std::error_code error;
     for (fs::recursive_directory_iterator files(folder, error), end; !error && files != end;
-         files.increment(error)) {
-        std::error_code ignored;
-        if (files->is_symlink(ignored) || !files->is_regular_file(ignored)) continue;
-        ++removed.files;
-        removed.bytes += static_cast<std::int64_t>(files->file_size(ignored));
-    }
+         files.increment(error))
+        count_file(files->path(), removed);
 }
 
 // The blobs that snapshots name, by their links' last component.
@@ -124,20 +126,35 @@ Removed remove_model(const RepositoryName& name, bool revision_given) {
     return removed;
 }
 
-Removed remove_data(const std::string& task) {
-    eval::find_task(task);  // only names of tasks reach the path
-    const fs::path folder = data_cache() / task;
-    std::error_code error;
-    if (!fs::exists(fs::symlink_status(folder, error)))
-        fail(ErrorKind::not_found, "data:{}: not there: {}", task, folder.string());
+Removed remove_data(const DataKey& name) {
+    const eval::Task& task = eval::find_task(name.task);  // only names of tasks reach the path
+    const fs::path folder = data_cache() / task.name;
+    const auto is_there = [](const fs::path& path) {
+        std::error_code error;
+        return fs::exists(fs::symlink_status(path, error));
+    };
+    std::vector<fs::path> paths{folder};
+    if (name.part == DataPart::training) {
+        paths.clear();
+        for (const DataSplit& split : data_splits(task, name.part))
+            for (const char* end : {"", ".incomplete"}) paths.push_back(folder / (split.file + end));
+    }
+    if (std::none_of(paths.begin(), paths.end(), is_there))
+        fail(ErrorKind::not_found, "{}: not there: {}", name.text(),
+             (paths.empty() ? folder : paths.front()).string());
     refuse_link(folder);
-    FileLock gate(data_cache() / (task + ".lock"));
+    FileLock gate(data_cache() / (name.task + ".lock"));
     if (!gate.try_lock(FileLock::Kind::exclusive))
-        fail(ErrorKind::runtime, "data:{}: a pull of it is running; nothing was removed", task);
+        fail(ErrorKind::runtime, "{}: a pull of it is running; nothing was removed", name.text());
     Removed removed;
-    removed.name = "data:" + task;
-    count_files(folder, removed);
-    remove_one(folder);
+    removed.name = name.text();
+    for (const fs::path& path : paths) {
+        count_files(path, removed);
+        count_file(path, removed);
+        remove_one(path);
+    }
+    std::error_code not_empty;
+    fs::remove(folder, not_empty);
     return removed;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/hub/data_cache.h"
 #include "tools/hub/repository.h"
 
 namespace tinyllm::hub {
@@ -22,8 +23,9 @@ struct Removed {
 /// if a pull of it is running; corrupt if a folder of it is a link.
 Removed remove_model(const RepositoryName& name, bool revision_given);
 
-/// The questions of a task. Throws Error(not_found, corrupt).
-Removed remove_data(const std::string& task);
+/// A task's questions with its training file, or that file alone. Throws Error: usage, not_found; runtime if
+/// a pull of it is running; corrupt if the folder is a link.
+Removed remove_data(const DataKey& name);
 
 /// Held shared by whoever fills the repository, exclusively by whoever removes from it.
 std::filesystem::path gate_of(const std::string& folder);

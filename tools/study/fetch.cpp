@@ -49,7 +49,8 @@ bool fetch_missing(const Plan& plan) {
             fetch(name, [&] { hub::pull_model(hub_client, *hub::parse_repository(name), {}); });
         hub::Client rows_client = client(hub::rows_endpoint_of(source), "--rows-endpoint", "");
         for (const std::string& name : tasks)
-            fetch("data:" + name, [&] { hub::pull_data(rows_client, eval::find_task(name)); });
+            fetch("data:" + name,
+                  [&] { hub::pull_data(rows_client, eval::find_task(name), hub::DataPart::questions); });
     } catch (const hub::Interrupted&) {
         return false;
     }

@@ -23,7 +23,7 @@ std::size_t count_questions(const eval::Task& task, eval::Protocol protocol, con
     if (data != nullptr) return eval::load_questions(task, protocol, data->file, limit).examples.size();
     std::size_t n = 0;
     const eval::Split split = protocol == eval::Protocol::study ? eval::Split::dev : task.scored;
-    for (const hub::DataSplit& one : hub::data_splits(task))
+    for (const hub::DataSplit& one : hub::data_splits(task, hub::DataPart::questions))
         if (one.split == split) n = one.rows;
     if (protocol == eval::Protocol::study && task.study_rows) n = std::min(n, task.study_rows);
     if (limit >= 1) return std::min(n, static_cast<std::size_t>(limit));

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -40,6 +41,7 @@ struct Watch {
     bool loading = false, loaded = false, waiting = false;
     Clock::time_point cell_start = Clock::now(), wait_start;
     std::string pending;
+    std::string failure;  // why the child stopped, in its own words
 
     void line(const std::string& text) {
         if (text == "load") {
@@ -63,10 +65,13 @@ struct Watch {
         } else if (text.rfind("end ", 0) == 0) {
             ++cells_done;
             cell.reset();
+        } else if (text.rfind("fail ", 0) == 0) {
+            failure = text.substr(5);
         }
     }
     void start() {
         cell.reset();
+        failure.clear();
         loading = loaded = waiting = false;
         cell_start = Clock::now();
     }
@@ -91,6 +96,13 @@ struct Child {
     int events = -1;
 };
 
+// The parent says it, as its own one line.
+void tell_failure(int events, std::string message) {
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    message = "fail " + message + "\n";
+    [[maybe_unused]] const ssize_t n = ::write(events, message.data(), message.size());
+}
+
 Child start_child(const WorkerJob& job, const Loader& loader) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
@@ -113,10 +125,10 @@ Child start_child(const WorkerJob& job, const Loader& loader) {
     try {
         run_worker(job, loader, ends[1]);
     } catch (const Error& error) {
-        log_line(fmt::format("tinyllm: {}", error.what()));
+        tell_failure(ends[1], error.what());
         code = static_cast<int>(error.kind());
     } catch (const std::exception& error) {
-        log_line(fmt::format("tinyllm: {}", error.what()));
+        tell_failure(ends[1], error.what());
         code = static_cast<int>(ErrorKind::runtime);
     }
     ::_exit(code);
@@ -221,8 +233,10 @@ bool run_group(const Plan& plan, const StudyOptions& options, const Loader& load
         if (ended == Ended::by_signal) return false;
         const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
         if (ended == Ended::by_itself && WIFEXITED(status) && WEXITSTATUS(status) != 0)
-            fail(static_cast<ErrorKind>(WEXITSTATUS(status)), "the worker of {} stopped (see above)",
-                 plan.cells[cells.front()].model);
+            fail(static_cast<ErrorKind>(WEXITSTATUS(status)), "{}",
+                 watch.failure.empty()
+                     ? fmt::format("the worker of {} stopped", plan.cells[cells.front()].model)
+                     : watch.failure);
         if (!clean) record_death(plan, options, blamed(plan, options, watch, cells), ended, status);
         const std::size_t before = cells.size();
         const std::vector<std::size_t> were = cells;

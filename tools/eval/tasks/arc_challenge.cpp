@@ -17,6 +17,7 @@ const eval::Task& task_arc_challenge() {
         .files = {{"ARC-Challenge-Test.jsonl", eval::Split::test, 1172},
                   {"ARC-Challenge-Dev.jsonl", eval::Split::dev, 299}},
         .training_files = {"ARC-Challenge-Train.jsonl"},
+        .training_rows = 1119,
         .path_words = {"arcchallenge"},
         .not_in_path = {},
         .fits = eval::fits_arc,

@@ -17,6 +17,7 @@ const eval::Task& task_arc_easy() {
         .files = {{"ARC-Easy-Test.jsonl", eval::Split::test, 2376},
                   {"ARC-Easy-Dev.jsonl", eval::Split::dev, 570}},
         .training_files = {"ARC-Easy-Train.jsonl"},
+        .training_rows = 2251,
         .path_words = {"arceasy"},
         .not_in_path = {},
         .fits = eval::fits_arc,

@@ -56,6 +56,7 @@ const eval::Task& task_boolq() {
         .options_in_context = false,
         .files = {{"val.jsonl", eval::Split::dev, 3270}, {"dev.jsonl", eval::Split::dev}},
         .training_files = {"train.jsonl"},
+        .training_rows = 9427,
         .path_words = {},
         .not_in_path = {},
         .fits = fits,

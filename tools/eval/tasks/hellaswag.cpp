@@ -74,6 +74,7 @@ const eval::Task& task_hellaswag() {
         .options_in_context = false,
         .files = {{"hellaswag_val.jsonl", eval::Split::dev, 10042}},
         .training_files = {"hellaswag_train.jsonl"},
+        .training_rows = 39905,
         .path_words = {},
         .not_in_path = {},
         .fits = fits,

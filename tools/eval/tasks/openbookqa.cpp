@@ -42,6 +42,7 @@ const eval::Task& task_openbookqa() {
                   {"test.tsv", eval::Split::test},
                   {"dev.tsv", eval::Split::dev}},
         .training_files = {"train.jsonl", "train.tsv"},
+        .training_rows = 4957,
         .path_words = {},
         .not_in_path = {"arceasy", "arcchallenge"},
         .fits = fits,

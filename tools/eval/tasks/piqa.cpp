@@ -38,6 +38,7 @@ const eval::Task& task_piqa() {
         .options_in_context = false,
         .files = {{"valid.jsonl", eval::Split::dev, 1838}, {"dev.jsonl", eval::Split::dev}},
         .training_files = {"train.jsonl"},
+        .training_rows = 16113,
         .path_words = {},
         .not_in_path = {},
         .fits = fits,

@@ -40,6 +40,7 @@ const eval::Task& task_social_iqa() {
         .options_in_context = false,
         .files = {{"dev.jsonl", eval::Split::dev, 1954}},
         .training_files = {"train.jsonl"},
+        .training_rows = 33410,
         .path_words = {},
         .not_in_path = {},
         .fits = fits,

@@ -54,6 +54,7 @@ const eval::Task& task_winogrande() {
         .options_in_context = true,
         .files = {{"dev.jsonl", eval::Split::dev, 1267}},
         .training_files = {"train_xl.jsonl"},
+        .training_rows = 40398,
         .path_words = {},
         .not_in_path = {},
         .fits = fits,

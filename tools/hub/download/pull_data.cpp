@@ -9,7 +9,6 @@
 
 #include "engine/fail.h"
 #include "tools/eval/rows_file.h"
-#include "tools/hub/data_cache.h"
 #include "tools/hub/download/progress.h"
 #include "tools/hub/file_lock.h"
 
@@ -106,7 +105,7 @@ PulledSplit pull_split(Client& client, const eval::Task& task, const DataSplit& 
     const fs::path target = folder / split.file;
     std::error_code error;
     if (fs::exists(target, error)) return {split.file, split.rows, 0};
-    const std::string name = split.split == eval::Split::test ? "test" : "validation";
+    const std::string_view name = eval::split_name(split.split);
     const std::string subject = fmt::format("data:{}: {} {} {}", task.name, task.dataset, task.config, name);
     const fs::path incomplete = folder / (split.file + ".incomplete");
     RowsFile file(incomplete);
@@ -131,25 +130,25 @@ PulledSplit pull_split(Client& client, const eval::Task& task, const DataSplit& 
 
 }  // namespace
 
-PulledData pull_data(Client& client, const eval::Task& task) {
+PulledData pull_data(Client& client, const eval::Task& task, DataPart part) {
     PulledData pulled{data_cache() / task.name, {}};
     std::error_code error;
     fs::create_directories(pulled.path, error);
     if (error) fail(ErrorKind::not_found, "{}: cannot be created: {}", pulled.path.string(), error.message());
     FileLock lock(data_cache() / (std::string(task.name) + ".lock"));
     lock.lock(FileLock::Kind::exclusive, check_interrupted);
-    for (const DataSplit& split : data_splits(task))
+    for (const DataSplit& split : data_splits(task, part))
         pulled.splits.push_back(pull_split(client, task, split, pulled.path));
     return pulled;
 }
 
-PulledData find_data(const eval::Task& task) {
+PulledData find_data(const eval::Task& task, DataPart part) {
     PulledData found{data_cache() / task.name, {}};
-    for (const DataSplit& split : data_splits(task)) {
+    for (const DataSplit& split : data_splits(task, part)) {
         std::error_code error;
         if (!fs::exists(found.path / split.file, error))
-            fail(ErrorKind::not_found, "data:{}: {} is not there, and HF_HUB_OFFLINE forbids to fetch it",
-                 task.name, (found.path / split.file).string());
+            fail(ErrorKind::not_found, "{}: {} is not there, and HF_HUB_OFFLINE forbids to fetch it",
+                 DataKey{std::string(task.name), part}.text(), (found.path / split.file).string());
         found.splits.push_back({split.file, split.rows, 0});
     }
     return found;

@@ -81,6 +81,7 @@ int run_command(int argc, char** argv) {
 }  // namespace
 
 int guarded_main(int argc, char** argv) {
+    hold_standard_descriptors();
     install_signal_handlers();
     try {
         const int code = run_command(argc, argv);

@@ -17,25 +17,6 @@ std::size_t width(std::string_view text) {
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-/// A control character in a cell would break the table's lines.
-std::string printable(const std::string& text, bool markdown) {
-    std::string out;
-    for (char c : text) {
-        if (c == '\n') {
-            out += "\\n";
-        } else if (c == '\t') {
-            out += "\\t";
-        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        } else if (markdown && c == '|') {
-            out += "\\|";
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
-
 std::string render_aligned(const Table& table, bool markdown) {
     std::vector<std::vector<std::string>> cells;
     std::vector<std::size_t> widths;
@@ -107,6 +88,25 @@ std::string render_csv(const Table& table) {
 }
 
 }  // namespace
+
+std::string printable(const std::string& text, bool markdown) {
+    std::string out;
+    for (char c : text) {
+        if (c == '\n') {
+            out += "\\n";
+        } else if (c == '\t') {
+            out += "\\t";
+        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        } else if (markdown && (c == '|' || c == '<')) {
+            out += '\\';
+            out += c;
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
 
 std::string cell_text(const Json& row, const Column& column) {
     const auto found = row.find(column.key);

@@ -45,6 +45,10 @@ struct Table {
 
 std::string render(const Table& table, Format format);
 
+/// Text in one line: control characters as \\n, \\t, \\xNN; for Markdown also without a bar or the start of a
+/// tag.
+std::string printable(const std::string& text, bool markdown = false);
+
 /// A cell as people read it: "-" where it is null or absent, "yes" and "no", floats rounded.
 std::string cell_text(const Json& row, const Column& column);
 /// Whether a column holds numbers, which are set to the right.
@@ -63,6 +67,10 @@ inline constexpr char kFormatNames[] = "table, md, csv, latex, json or jsonl";
 std::string dump_json(const Json& document);
 /// The same, indented for reading.
 std::string dump_json_pretty(const Json& document);
+
+/// Fills the standard descriptors that the command was started without, since a file opened next would get
+/// their number, and what is printed would go into it. For main(), first.
+void hold_standard_descriptors();
 
 /// Thrown when the reader of standard output left; main() ends quietly.
 struct ClosedPipe {};

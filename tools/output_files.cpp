@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <utility>
 
 #include "engine/fail.h"
 #include "tools/output.h"
@@ -44,6 +45,16 @@ void write_in_place(const std::string& path, std::string_view bytes) {
 }
 
 }  // namespace
+
+void hold_standard_descriptors() {
+    // Written to or read from, the stand-ins fail as what is closed does: with EBADF.
+    for (const auto& [fd, mode] : {std::pair(STDIN_FILENO, O_WRONLY), std::pair(STDOUT_FILENO, O_RDONLY),
+                                   std::pair(STDERR_FILENO, O_RDONLY)}) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        const int stand_in = open("/dev/null", mode);  // the lowest free number, which is fd
+        if (stand_in >= 0 && stand_in != fd) close(stand_in);
+    }
+}
 
 void print(std::string_view text) {
     // EINTR: a signal that only asks to stop must not cost output.

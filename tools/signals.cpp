@@ -35,7 +35,7 @@ void install_signal_handlers() {
         // A shell's background job has SIGINT ignored on purpose.
         if (old.sa_handler != SIG_IGN) sigaction(number, &action, nullptr);
     }
-    signal(SIGPIPE, SIG_IGN);
+    for (int number : {SIGPIPE, SIGXFSZ}) signal(number, SIG_IGN);  // the write says what is wrong
 }
 
 CooperativeStop::CooperativeStop() {

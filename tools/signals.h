@@ -8,7 +8,7 @@
 
 namespace tinyllm {
 
-/// Also ignores SIGPIPE: a closed pipe is met as a failed write.
+/// Also ignores SIGPIPE and SIGXFSZ: a closed pipe and a file as large as may be are met as failed writes.
 void install_signal_handlers();
 
 /// While one lives, the first signal only sets stop_requested().

@@ -27,7 +27,7 @@ HeldCommand::HeldCommand(const std::vector<std::string>& words, bool to_stderr) 
     pid_ = ::fork();
     if (pid_ < 0) fail(ErrorKind::runtime, "cannot start a process: {}", std::strerror(errno));
     if (pid_ == 0) {
-        ::signal(SIGPIPE, SIG_DFL);
+        for (const int number : {SIGPIPE, SIGXFSZ}) ::signal(number, SIG_DFL);
         // Ctrl-C ends it while it is held too; what the shell had it ignore stays ignored.
         for (const int number : {SIGINT, SIGTERM})
             if (::signal(number, SIG_DFL) == SIG_IGN) ::signal(number, SIG_IGN);

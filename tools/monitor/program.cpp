@@ -46,13 +46,14 @@ Program::Program(const std::vector<std::string>& arguments) {
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    // The sampling thread has its signals blocked, and the command ignores SIGPIPE: neither is for others.
+    // The sampling thread has its signals blocked, and the command ignores what failed writes bring: neither
+    // is for others.
     posix_spawnattr_t how;
     posix_spawnattr_init(&how);
     sigset_t none, pipes;
     sigemptyset(&none);
     sigemptyset(&pipes);
-    sigaddset(&pipes, SIGPIPE);
+    for (const int number : {SIGPIPE, SIGXFSZ}) sigaddset(&pipes, number);
     posix_spawnattr_setsigmask(&how, &none);
     posix_spawnattr_setsigdefault(&how, &pipes);
     posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

@@ -1,7 +1,10 @@
 #include "tools/command_line.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 
@@ -134,6 +137,33 @@ void add_environment(CLI::App& app) {
         if (name != "help" && name != "output" && name != "json") option->envname(variable_name(name));
     }
     for (CLI::App* sub : app.get_subcommands({})) add_environment(*sub);
+}
+
+namespace {
+
+CLI::Validator number_check(bool (*fits)(double), const char* expected) {
+    return CLI::Validator(
+        [fits, expected](const std::string& text) {
+            std::size_t used = 0;
+            double value = NAN;
+            try {
+                value = std::stod(text, &used);
+            } catch (const std::exception&) {
+            }
+            if (used == text.size() && std::isfinite(value) && fits(value)) return std::string();
+            return fmt::format("expected {}, found \"{}\"", expected, text);
+        },
+        "");
+}
+
+}  // namespace
+
+CLI::Validator not_negative() {
+    return number_check([](double value) { return value >= 0; }, "a number of at least 0");
+}
+
+CLI::Validator above_zero() {
+    return number_check([](double value) { return value > 0; }, "a number above 0");
 }
 
 void style_help(CLI::App& app) {

@@ -22,6 +22,11 @@ void add_environment(CLI::App& app);
 /// a colon.
 std::string shown_type(const CLI::Option& option);
 
+/// Checks of options: a finite number of at least 0, or above it. (CLI11's own let nan through, and name a
+/// bound of 309 digits.)
+CLI::Validator not_negative();
+CLI::Validator above_zero();
+
 /// Before sub-commands are added: they inherit it.
 void style_help(CLI::App& app);
 

@@ -4,6 +4,7 @@
 #include "tinyllm/inspect.h"
 #include "tinyllm/system.h"
 #include "tools/board.h"
+#include "tools/command_line.h"
 #include "tools/log.h"
 #include "tools/memory_check.h"
 #include "tools/model_path.h"
@@ -43,7 +44,7 @@ void add_cores_flag(CLI::App& app, std::string& cores) {
 void add_session_flags(CLI::App& app, ModelFlags& flags) {
     app.add_option("-c,--ctx-size", flags.session.context, "Most positions; 0: the model's own")
         ->type_name("N")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative());
     add_cache_flags(app, flags.session);
 }
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -131,6 +132,16 @@ TEST_F(Data, TwoEqualFilesAreAnError) {
     EXPECT_NE(message_.find("b/dev.jsonl"), std::string::npos);
 }
 
+TEST_F(Data, FoldersHoldLargerFilesThanMemory) {
+    for (const char* name : {"zeros.json", "zeros.jsonl", "zeros.tsv"})
+        fs::resize_file(put(name, "["), std::uintmax_t{1} << 40);  // of which the disk holds next to nothing
+    const std::string long_text(200'000, 'g');
+    put("valid.jsonl", R"({"goal":")" + long_text + R"(","sol1":"a","sol2":"b"})" + "\n");
+    put("c/dev.json", "[" + std::string(100'000, ' ') + kWino + "]");
+    EXPECT_EQ(found("piqa", Protocol::lm_eval), "valid.jsonl");
+    EXPECT_EQ(found("winogrande", Protocol::lm_eval), "c/dev.json");
+}
+
 TEST_F(Data, ReadsEveryContainer) {
     EXPECT_EQ(read_rows(put("lines.jsonl", "{\"a\":1}\r\n\n  \n{\"a\":2}")).size(), 2u);
     const auto api = read_rows(put(
@@ -210,6 +221,8 @@ TEST_F(Data, Limits) {
     EXPECT_EQ(count(1), 1u);
     EXPECT_EQ(count(100), 7u);
     EXPECT_EQ(count(0.5), 4u);
+    for (double limit : {-1.0, 1.5, 1e300, HUGE_VAL, std::nan("")})
+        EXPECT_THROW(count(limit), Error) << limit;
 }
 
 TEST_F(Data, Arguments) {

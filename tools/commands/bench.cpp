@@ -12,6 +12,7 @@
 #include "tools/bench_soak.h"
 #include "tools/board.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/eval/machine.h"
 #include "tools/log.h"
 #include "tools/memory_check.h"
@@ -278,12 +279,12 @@ std::function<int()> add_bench(CLI::App& app) {
     add_model_argument(app, options->model.model);
     const CLI::Option* prompts =
         add_list(app, "-p,--n-prompt", options->prompts, "Prompt lengths to time; 0: none (default 512)")
-            ->check(CLI::NonNegativeNumber);
+            ->check(not_negative());
     const CLI::Option* gens =
         add_list(app, "-n,--n-gen", options->gens, "Tokens to generate; 0: none (default 128)")
-            ->check(CLI::NonNegativeNumber);
+            ->check(not_negative());
     add_list(app, "-d,--n-depth", options->depths, "Positions already in the cache (default 0)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative());
     add_list(app, "-t,--threads", options->threads, "Thread counts; 0: one per core of --cores (default)")
         ->check(CLI::Range(0, kMostThreads));
     add_cores_flag(app, options->model.load.cores);

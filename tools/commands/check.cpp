@@ -5,6 +5,7 @@
 #include "engine/fail.h"
 #include "tools/check/answers_file.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/log.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
@@ -180,7 +181,7 @@ std::function<int()> add_check(CLI::App& app) {
     app.add_option("--tolerance", options->tolerance,
                    "Largest difference of a log-probability, in nats (default 0.001 with --exact, else 0.25)")
         ->type_name("NATS")
-        ->check(CLI::PositiveNumber);
+        ->check(above_zero());
     add_output_options(app, options->output);
     return [options] { return run_check(*options); };
 }

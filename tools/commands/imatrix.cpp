@@ -7,6 +7,7 @@
 
 #include "engine/fail.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/log.h"
 #include "tools/model_flags.h"
 #include "tools/output.h"
@@ -130,8 +131,7 @@ std::function<int()> add_imatrix(CLI::App& app) {
         ->required();
     app.add_option("-c,--ctx-size", flags->chunk, "Tokens of the pieces that the text is run in")
         ->capture_default_str();
-    app.add_option("--chunks", flags->chunks, "Run the first so many pieces; 0: all")
-        ->check(CLI::NonNegativeNumber);
+    app.add_option("--chunks", flags->chunks, "Run the first so many pieces; 0: all")->check(not_negative());
     app.add_flag("--process-output", flags->process_output, "Record the head's inputs too");
     app.add_option("--output-format", flags->form, "gguf, or dat: llama.cpp's form before it")
         ->check(CLI::IsMember({"gguf", "dat"}))

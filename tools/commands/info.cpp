@@ -10,6 +10,7 @@
 #include "tinyllm/version.h"
 #include "tools/board.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/info_table.h"
 #include "tools/memory_check.h"
 #include "tools/model_flags.h"
@@ -229,7 +230,7 @@ std::function<int()> add_info(CLI::App& app) {
     app.add_option("-c,--ctx-size", options->context,
                    "Positions that the memory need is told for; 0: the model's own")
         ->type_name("N")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->needs(model);
     app.add_option("--device", options->device,
                    "Device that the memory need is told for: cpu, cuda, auto, ref")

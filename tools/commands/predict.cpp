@@ -5,6 +5,7 @@
 #include "tinyllm/system.h"
 #include "tools/board.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/log.h"
 #include "tools/model_flags.h"
 #include "tools/model_path.h"
@@ -232,7 +233,7 @@ std::function<int()> add_predict(CLI::App& app) {
     app.add_option("--free-memory", options->free_gb,
                    "GB that the board leaves to a model, in place of its own")
         ->type_name("GB")
-        ->check(CLI::PositiveNumber);
+        ->check(above_zero());
     app.add_option("--calibrate", options->calibrate,
                    "Measure this machine, write it as a board's FILE, and end")
         ->type_name("FILE")

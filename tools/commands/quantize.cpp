@@ -10,6 +10,7 @@
 #include "tinyllm/convert.h"
 #include "tinyllm/inspect.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/convert_report.h"
 #include "tools/log.h"
 #include "tools/mix_search.h"
@@ -155,7 +156,7 @@ void add_search_options(CLI::App& app, QuantizeOptions& options) {
     app.add_option("--data", options.data, "Their questions, as eval --data; default: the embedded ones")
         ->allow_extra_args(false);
     app.add_option("-L,--limit", options.limit, "First N questions of a task, or a share below 1")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative());
     app.add_option("--text-file", options.text_file,
                    "Text on which predictions are compared; default: what the model writes by itself")
         ->type_name("FILE");

@@ -109,6 +109,9 @@ Prepared Asker::prepare(const Example& example, const std::string& place) const 
     const auto most = static_cast<std::size_t>(scorer_.context);
     for (const Pair& pair : example.pairs) {
         PairTokens tokens = encode_pair(scorer_, pair, place);
+        if (!scorer_.encoder_decoder && tokens.continuation.size() > most)
+            fail(ErrorKind::usage, "{}: a choice of {} tokens; expected at most {}, the model's context",
+                 place, tokens.continuation.size(), most);
         const std::size_t behind = scorer_.encoder_decoder ? 1 : tokens.continuation.size();
         if (tokens.context.size() + behind > most + 1) ++prepared.cut;
         auto same = std::find_if(prepared.requests.begin(), prepared.requests.end(),

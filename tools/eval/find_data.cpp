@@ -55,6 +55,13 @@ bool has_label(const Json& row) {
            row.contains("Answer Key");
 }
 
+void check_readable(const std::string& task, const fs::path& file) {
+    std::error_code error;
+    if (!fs::is_regular_file(file, error))
+        fail(ErrorKind::not_found, "--data {}: {}: {}", task, file.string(),
+             fs::exists(file, error) ? "not a regular file" : "no such file");
+}
+
 // FILE[,LABELS] of a task.
 DataFile named_file(const std::string& task, std::string file) {
     std::error_code error;
@@ -64,12 +71,10 @@ DataFile named_file(const std::string& task, std::string file) {
     if (comma != std::string::npos && !fs::exists(file, error)) {
         data.labels = file.substr(comma + 1);
         file.resize(comma);
-        if (!fs::is_regular_file(*data.labels, error))
-            fail(ErrorKind::not_found, "--data {}: no such labels file {}", task, data.labels->string());
+        check_readable(task, *data.labels);
     }
     data.rows = file;
-    if (!fs::is_regular_file(file, error))
-        fail(ErrorKind::not_found, "--data {}: no such file {}", task, file);
+    check_readable(task, data.rows);
     if (!data.labels) {
         auto row = first_row(data.rows);
         if (row && !has_label(*row)) data.labels = labels_beside(data.rows);
@@ -209,7 +214,13 @@ std::optional<DataFile> DataIndex::find_training(const Task& task) const {
     return file;
 }
 
+bool is_limit(double limit) {
+    return limit >= 0 && limit <= 1e9 && (limit < 1 || limit == std::floor(limit));
+}
+
 Questions load_questions(const Task& task, Protocol protocol, const DataFile& file, double limit) {
+    if (!is_limit(limit))
+        fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}", limit);
     Questions questions;
     questions.file = file;
     std::vector<Row> rows = read_rows(file.rows, file.labels);

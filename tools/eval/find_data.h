@@ -74,6 +74,9 @@ struct Questions {
     std::vector<std::string> notes;  ///< for warnings
 };
 
+/// Whether load_questions() takes it: a whole number of at most a thousand million, or a share below 1.
+bool is_limit(double limit);
+
 /// `limit`: 0 all; >= 1 the first so many; below 1 that share of the rows, rounded up.
 Questions load_questions(const Task& task, Protocol protocol, const DataFile& file, double limit);
 

@@ -57,15 +57,15 @@ TaskFigures figures_of(const std::vector<Answer>& answers) {
     std::size_t most_choices = 0;
     for (const Answer& answer : answers) most_choices = std::max(most_choices, answer.scores.size());
     std::vector<double> acc, acc_norm, ms, golds(most_choices);
+    std::vector<std::size_t> asked(most_choices + 1);  // by number of choices
     figures.predicted.assign(most_choices, 0);
-    const double share = 1.0 / static_cast<double>(answers.size());
     for (const Answer& answer : answers) {
         acc.push_back(answer.prediction == answer.gold);
         acc_norm.push_back(answer.prediction_norm == answer.gold);
         ms.push_back(answer.ms);
-        figures.chance += share / static_cast<double>(answer.scores.size());
-        figures.predicted[static_cast<std::size_t>(answer.prediction)] += share;
-        if (answer.gold >= 0) golds.at(static_cast<std::size_t>(answer.gold)) += share;
+        ++asked[answer.scores.size()];
+        ++figures.predicted[static_cast<std::size_t>(answer.prediction)];
+        if (answer.gold >= 0) ++golds.at(static_cast<std::size_t>(answer.gold));
         figures.cut += answer.cut;
         figures.tokens += answer.tokens;
         figures.total_ms += answer.ms;
@@ -73,7 +73,12 @@ TaskFigures figures_of(const std::vector<Answer>& answers) {
     figures.acc = mean_of(acc);
     figures.acc_norm = mean_of(acc_norm);
     figures.constant_choice = argmax(golds);
-    figures.constant = golds[static_cast<std::size_t>(figures.constant_choice)];
+    // Counted first: a sum of shares would say 1.0000000000000004.
+    const auto n = static_cast<double>(answers.size());
+    figures.constant = golds[static_cast<std::size_t>(figures.constant_choice)] / n;
+    for (double& share : figures.predicted) share /= n;
+    for (std::size_t k = 1; k < asked.size(); ++k)
+        figures.chance += static_cast<double>(asked[k]) / n / static_cast<double>(k);
     figures.latency = latency_of(ms);
     return figures;
 }

@@ -62,7 +62,11 @@ std::int64_t Row::label(const char* key, std::int64_t first, std::int64_t count)
             number = std::stol(word);
         }
     }
-    if (number < first || number >= first + count) bad(key, expected, describe(value));
+    if (number < first || number >= first + count) {
+        if (!answer.empty())
+            fail(ErrorKind::corrupt, "{}: expected {}, found {}", answer_place, expected, describe(value));
+        bad(key, expected, describe(value));
+    }
     return number;
 }
 

@@ -18,8 +18,9 @@ struct Choices {
 
 struct Row {
     Json json;
-    std::string place;   // "dev.jsonl:12"
-    std::string answer;  // the row's line of the labels file; empty when the file has none
+    std::string place;              // "dev.jsonl:12"
+    std::string answer;             // the row's line of the labels file; empty when the file has none
+    std::string answer_place = "";  // "dev-labels.lst:12"
 
     bool has(const char* key) const { return json.contains(key); }
 

@@ -122,21 +122,23 @@ std::vector<Row> read_json(const std::string& name, const std::string& bytes, st
 }
 
 void add_labels(const fs::path& path, const fs::path& data, std::vector<Row>& rows) {
-    std::vector<std::string> labels;
-    for_each_line(read_bytes(path), [&](const std::string& line, std::size_t) {
-        if (const std::string label = python_strip(line); !label.empty()) labels.push_back(label);
+    std::vector<std::pair<std::string, std::size_t>> labels;  // and their lines
+    for_each_line(read_bytes(path), [&](const std::string& line, std::size_t number) {
+        if (std::string label = python_strip(line); !label.empty())
+            labels.emplace_back(std::move(label), number);
         return true;
     });
     if (labels.size() != rows.size())
         fail(ErrorKind::corrupt, "{}: expected {} labels, one per row of {}, found {}", path.string(),
              rows.size(), data.string(), labels.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].answer = labels[i];
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i].answer = std::move(labels[i].first);
+        rows[i].answer_place = fmt::format("{}:{}", path.string(), labels[i].second);
+    }
 }
 
-constexpr std::size_t kHead = 1 << 20;
-
 // The first bytes of a file, at most `most`, without a mark of UTF-8.
-std::string read_some(const fs::path& path, std::size_t most) {
+std::string read_head(const fs::path& path, std::size_t most) {
     std::error_code error;
     if (!fs::exists(path, error)) fail(ErrorKind::not_found, "{}: no such file", path.string());
     if (!fs::is_regular_file(path, error)) fail(ErrorKind::not_found, "{}: not a file", path.string());
@@ -151,25 +153,10 @@ std::string read_some(const fs::path& path, std::size_t most) {
     return bytes;
 }
 
-// Enough of a file for its first row, which of a training file is little: all of it only where it may be one
-// value, or has no whole line among its first bytes but the header of a TSV.
-std::string read_head(const fs::path& path) {
-    std::string bytes = read_some(path, kHead);
-    std::error_code error;
-    if (fs::file_size(path, error) <= kHead && !error) return bytes;
-    const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
-    const std::size_t first_end = begin == bytes.npos ? begin : bytes.find('\n', begin);
-    const std::size_t end = bytes.rfind('\n');
-    if (path.extension() == ".json" || first_end == bytes.npos || end == first_end || bytes[begin] == '[')
-        return read_bytes(path);
-    bytes.resize(end);
-    return bytes;
-}
-
 }  // namespace
 
 std::string read_bytes(const fs::path& path) {
-    return read_some(path, static_cast<std::size_t>(-1));
+    return read_head(path, static_cast<std::size_t>(-1));
 }
 
 std::vector<Row> read_rows(const fs::path& path, const std::optional<fs::path>& labels) {
@@ -183,16 +170,25 @@ std::vector<Row> read_rows(const fs::path& path, const std::optional<fs::path>& 
 }
 
 std::optional<Json> first_row(const fs::path& path) {
-    try {
-        const std::string bytes = read_head(path);
-        std::vector<Row> rows =
-            is_tsv(path) ? read_tsv(path.string(), bytes, 1) : read_json(path.string(), bytes, 1);
-        if (rows.empty()) return std::nullopt;
-        return std::move(rows.front().json);
-    } catch (const Error&) {
-        return std::nullopt;  // whatever it is, it is not a data file; one that is named explicitly gets its
-                              // message
+    // Folders hold other and larger files too: what does not begin with a row costs little time and memory.
+    constexpr std::size_t kHead = 1 << 16, kMost = 1 << 26;
+    for (const std::size_t most : {kHead, kMost}) {
+        bool whole = false;
+        try {
+            std::string bytes = read_head(path, most);
+            whole = fs::file_size(path) <= most;
+            if (!whole) bytes.resize(bytes.rfind('\n') + 1);  // nothing, where there is no line
+            std::vector<Row> rows =
+                is_tsv(path) ? read_tsv(path.string(), bytes, 1) : read_json(path.string(), bytes, 1);
+            if (!rows.empty()) return std::move(rows.front().json);
+        } catch (const Error&) {
+            // Whatever it is, it is not a data file, or one that needs reading on; one that is named
+            // explicitly gets its message.
+        } catch (const fs::filesystem_error&) {
+        }
+        if (whole) break;
     }
+    return std::nullopt;
 }
 
 }  // namespace tinyllm::eval

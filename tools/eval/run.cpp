@@ -270,9 +270,6 @@ void check_options(const RunOptions& options, Protocol protocol) {
         fail(ErrorKind::usage,
              "--num-fewshot {}: the study asked without examples; they belong to --protocol lm-eval",
              options.num_fewshot);
-    if (options.limit < 0 || (options.limit > 1 && options.limit != std::floor(options.limit)))
-        fail(ErrorKind::usage, "--limit: expected a whole number or a share below 1, found {}",
-             options.limit);
     if (options.batch < 0)
         fail(ErrorKind::usage, "--batch-size: expected at least 1, or auto; found {}", options.batch);
     if (options.log_samples && options.output.path.empty())

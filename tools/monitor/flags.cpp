@@ -54,13 +54,21 @@ double parse_celsius(const std::string& text) {
     return number_with_unit(text, kUnits, 200, "degrees Celsius such as 60C");
 }
 
+double parse_interval(const std::string& text) {
+    const double seconds = parse_seconds(text);
+    if (seconds != 0 && seconds < 0.001)
+        throw CLI::ValidationError(fmt::format("expected 0 or at least 1ms, found \"{}\"", text));
+    return seconds;
+}
+
 CLI::Option* add_seconds(CLI::App& app, const std::string& name, double& seconds, const std::string& help) {
     return add_number(app, name, seconds, help, parse_seconds)->type_name("TIME");
 }
 
 void add_monitor_flags(CLI::App& app, MonitorFlags& flags) {
-    add_seconds(app, "--sample-interval", flags.interval,
-                "How often power, temperature, clocks and memory are read; 0: never")
+    add_number(app, "--sample-interval", flags.interval,
+               "How often power, temperature, clocks and memory are read; 0: never", parse_interval)
+        ->type_name("TIME")
         ->default_str("100ms");
     add_seconds(app, "--idle", flags.idle,
                 "Rest before the run, whose power net energy leaves out; only where power is measured")

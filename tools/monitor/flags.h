@@ -24,6 +24,9 @@ void add_max_temp_flag(CLI::App& app, MonitorFlags& flags);
 /// "0.5", "0.5s", "100ms", "2m" or "1h" in seconds; "60", "60C" in degrees. Throw CLI::ValidationError.
 double parse_seconds(const std::string& text);
 double parse_celsius(const std::string& text);
+/// parse_seconds() of a time from sample to sample: 0, or at least a millisecond, in which sensors can be
+/// read.
+double parse_interval(const std::string& text);
 
 /// An option that takes "0.5", "0.5s", "100ms", "2m" or "1h"; at most a year.
 CLI::Option* add_seconds(CLI::App& app, const std::string& name, double& seconds, const std::string& help);

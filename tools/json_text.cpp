@@ -30,13 +30,6 @@ bool too_deep(std::string_view text) {
     return false;
 }
 
-/// "[json.exception...] parse error at line 1, column 2: reason" without its head.
-std::string_view reason_of(const Json::exception& error) {
-    std::string_view reason = error.what();
-    if (const auto head = reason.find("] "); head != reason.npos) reason.remove_prefix(head + 2);
-    return reason;
-}
-
 }  // namespace
 
 Json json_from(std::string_view text, const std::string& place) {
@@ -46,8 +39,16 @@ Json json_from(std::string_view text, const std::string& place) {
     try {
         return Json::parse(text);
     } catch (const Json::exception& error) {
-        fail(ErrorKind::corrupt, "{}: expected JSON, found {}", place, reason_of(error));
+        fail(ErrorKind::corrupt, "{}: expected JSON, found {}", place, json_reason(error));
     }
+}
+
+std::string json_reason(const std::exception& problem) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: reason"
+    std::string_view reason = problem.what();
+    if (const auto head = reason.find("] "); reason.starts_with("[json.") && head != reason.npos)
+        reason.remove_prefix(head + 2);
+    return std::string(reason);
 }
 
 std::optional<Json> json_if(std::string_view text) {

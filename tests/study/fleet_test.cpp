@@ -87,6 +87,19 @@ TEST(StudyFile, ThePublishedStudyHasItsModelsAndQuestions) {
         EXPECT_EQ(limit_of(options, data.task), static_cast<double>(data.questions)) << data.task;
 }
 
+TEST(StudyFile, NumbersMeanWhatTheFlagsDo) {
+    for (const char* text : {"limit: 1.5", "limit: {piqa: 1.5}", "limit: nan", "limit: -1", "timeout: inf",
+                             "threads: 0.5", "sample-interval: 1e-9"}) {
+        try {
+            options_of_text(std::string("types: q8_0\n") + text);
+            ADD_FAILURE() << text;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.kind(), ErrorKind::usage) << text;
+            EXPECT_EQ(std::string(error.what()).rfind("my.yaml:2: ", 0), 0u) << error.what();
+        }
+    }
+}
+
 TEST(StudyFile, DamageIsOneErrorAndNoCrash) {
     const std::string whole(embedded_studies().back().text);
     std::mt19937 random(5);

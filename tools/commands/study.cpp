@@ -7,6 +7,7 @@
 #include "engine/fail.h"
 #include "tinyllm/system.h"
 #include "tools/command.h"
+#include "tools/command_line.h"
 #include "tools/log.h"
 #include "tools/model_flags.h"
 #include "tools/monitor/cooldown.h"
@@ -23,6 +24,17 @@
 
 namespace tinyllm {
 namespace {
+
+/// `use()` of what a folder holds, which may come from others.
+template <typename F>
+auto reading(const std::string& folder, F use) {
+    try {
+        return use();
+    } catch (const Json::exception& problem) {
+        fail(ErrorKind::corrupt, "{}: expected the results of a study, found {}", folder,
+             json_reason(problem));
+    }
+}
 
 int report(const std::string& folder, bool with_texts = true) {
     const study::Summary summary = study::read_summary(folder);
@@ -56,7 +68,7 @@ int compare_published(const std::string& folder, const OutputOptions& output) {
             "their names, such as SmolLM-135M",
             folder);
     }
-    std::string text = render(table, output.format);
+    std::string text = study::render_names(table, output.format);
     if (output.format == Format::table || output.format == Format::md) {
         text += '\n';
         for (const std::string& line : study::words_about_published(summary)) text += "- " + line + "\n";
@@ -97,7 +109,6 @@ void check_output(const study::StudyOptions& options) {
 }
 
 int run_study(study::StudyOptions options, Format format) {
-    if (options.timeout < 0) fail(ErrorKind::usage, "--timeout: expected seconds, found {}", options.timeout);
     place_threads(options.cores, options.threads);  // told now, not by every cell
     if (!options.shard.whole())
         options.output = (std::filesystem::path(options.output) /
@@ -191,7 +202,8 @@ std::function<int()> add_study(CLI::App& app) {
                    "repeatable")
         ->allow_extra_args(false);
     app.add_option("--skip", options->skip, "cells to leave out, likewise")->allow_extra_args(false);
-    app.add_option("--timeout", options->timeout, "seconds per cell; longer ones are given up");
+    app.add_option("--timeout", options->timeout, "seconds per cell; longer ones are given up")
+        ->check(not_negative());
     app.add_flag("--plan", options->plan,
                  "say what would be run, what is missing, and the memory and time estimated for it");
     app.add_flag("--pull", options->pull, "fetch the models and questions that are missing first");
@@ -249,21 +261,27 @@ std::function<int()> add_study(CLI::App& app) {
     return [&app, arguments, again, folder, exported, both, sides, output, merge, out, folders] {
         if (merge->parsed()) {
             study::merge_studies(*out, *folders);
-            return report(*out);
+            return reading(*out, [&] { return report(*out); });
         }
         if (both->parsed()) {
-            if (sides->first == "published" || sides->second == "published")
-                return compare_published(sides->first == "published" ? sides->second : sides->first, *output);
-            const study::Summary a = study::read_summary(sides->first),
-                                 b = study::read_summary(sides->second);
-            deliver(*output, render(study::compare_studies(a, b), output->format));
-            return 0;
+            const auto& [first, second] = *sides;
+            if (first == "published" || second == "published") {
+                const std::string& own = first == "published" ? second : first;
+                return reading(own, [&] { return compare_published(own, *output); });
+            }
+            return reading(first + " and " + second, [&] {
+                const study::Summary a = study::read_summary(first), b = study::read_summary(second);
+                deliver(*output, study::render_names(study::compare_studies(a, b), output->format));
+                return 0;
+            });
         }
         if (again->parsed()) {
             const std::string& from = folder->empty() ? arguments->options.output : *folder;
-            if (exported->table.empty()) return report(from, !exported->no_texts);
-            print(study::exported_table(study::read_summary(from), exported->table, exported->format));
-            return 0;
+            return reading(from, [&] {
+                if (exported->table.empty()) return report(from, !exported->no_texts);
+                print(study::exported_table(study::read_summary(from), exported->table, exported->format));
+                return 0;
+            });
         }
         if (arguments->list) return print_studies(arguments->format);
         return run_study(options_of(*arguments, app), arguments->format);

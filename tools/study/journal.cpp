@@ -71,6 +71,14 @@ void take_line(JournalState& state, const Json& line, bool first) {
     }
 }
 
+// One that was set aside before stays.
+fs::path free_stale_name(const fs::path& path) {
+    std::error_code error;
+    fs::path name = path.string() + ".stale";
+    for (int i = 2; fs::exists(name, error); ++i) name = fmt::format("{}.{}.stale", path.string(), i);
+    return name;
+}
+
 }  // namespace
 
 std::string file_name(const std::string& text) {
@@ -106,7 +114,7 @@ std::optional<JournalState> read_journal(const fs::path& path) {
         } catch (const std::exception& problem) {
             fail(ErrorKind::corrupt,
                  "{}:{}: expected a journal line, found {}; remove the file or use --fresh", path.string(),
-                 number, problem.what());
+                 number, json_reason(problem));
         }
         start = end + 1;
         state.valid_bytes = start;
@@ -129,7 +137,7 @@ Journal::Journal(const fs::path& path, const std::string& cell, const Json& sett
     auto found = read_journal(path);
     if (found && found->header.at("key") != key) {
         std::error_code error;
-        fs::rename(path, path.string() + ".stale", error);
+        fs::rename(path, free_stale_name(path), error);
         if (error) fail(ErrorKind::runtime, "{}: cannot be renamed: {}", path.string(), error.message());
         found.reset();
         was_stale_ = true;

@@ -201,7 +201,7 @@ void Merge::read(const std::vector<std::string>& folders) {
             add_study(inputs_.back());
             add_cells(inputs_.back());
         } catch (const Json::exception& problem) {
-            fail(ErrorKind::corrupt, "{}: expected a study, found {}", folder, problem.what());
+            fail(ErrorKind::corrupt, "{}: expected a study, found {}", folder, json_reason(problem));
         }
     }
     compare_boards();
@@ -277,9 +277,10 @@ void check_output(const std::string& out, const std::vector<std::string>& folder
                  out);
     const fs::path journals = fs::path(out) / "journal";
     const bool fresh = !fs::exists(fs::path(out) / "study.json", error) &&
+                       !fs::exists(fs::path(out) / "results.json", error) &&  // those of `eval -o`, perhaps
                        (!fs::is_directory(journals, error) || fs::is_empty(journals, error));
     if (!fresh && !study_of(out).contains("merged_from"))
-        fail(ErrorKind::usage, "merge: {} holds a study already; the first folder is the one that is written",
+        fail(ErrorKind::usage, "merge: {} holds results already; the first folder is the one that is written",
              out);
 }
 

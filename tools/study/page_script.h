@@ -80,7 +80,7 @@ inline constexpr char kPageScript[] = R"js(
     return Array.from(table.rows).filter(function (row) { return !row.hidden; }).map(function (row) {
       return Array.from(row.cells).map(function (cell) {
         var text = cell.textContent.trim();
-        if (/^[=+@-]/.test(text) && isNaN(parseFloat(text))) text = "'" + text;  // no formula for a spreadsheet
+        if (/^[=+@-]./.test(text) && isNaN(parseFloat(text))) text = "'" + text;  // no formula for a spreadsheet
         return /[",\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
       }).join(',');
     }).join('\n') + '\n';

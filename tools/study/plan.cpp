@@ -16,6 +16,7 @@
 #include "tools/hub/data_cache.h"
 #include "tools/hub/repository.h"
 #include "tools/model_path.h"
+#include "tools/output.h"
 #include "tools/study/boards.h"
 #include "tools/study/embedded.h"
 
@@ -38,18 +39,26 @@ bool any_matches(const std::vector<std::string>& patterns, const Cell& cell) {
                        [&](const std::string& p) { return matches(p, cell); });
 }
 
+// Reports are lines of UTF-8; what a file may be called need be neither.
+std::string shown_name(const std::string& name) {
+    return printable(Json::parse(dump_json(name)).get<std::string>());
+}
+
 std::string model_name(const std::string& argument, const std::set<std::string>& taken) {
     fs::path path(argument);
     if (path.filename().empty()) path = path.parent_path();
     std::string base = path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
     if (base.empty() || base == "." || base == "..") base = fs::weakly_canonical(path).filename().string();
+    base = shown_name(base);
     std::string name = base;
     for (int i = 2; taken.count(name); ++i) name = fmt::format("{}-{}", base, i);
     return name;
 }
 
-void check_type(const std::string& type) {
-    if (type == "stored" || dtype_from_name(type)) return;
+// As it is called everywhere else: F32 and f32 are one type.
+std::string own_name_of(const std::string& type) {
+    if (type == "stored") return type;
+    if (const auto known = dtype_from_name(type)) return std::string(dtype_name(*known));
     std::string names = "stored";
     for (DType known : all_dtypes()) eval::list_item(names, dtype_name(known));
     fail(ErrorKind::usage, "--types: no type \"{}\"; there are {}", type, names);
@@ -111,14 +120,19 @@ void find_questions(Plan& plan, const StudyOptions& options) {
         arguments = {embedded_questions()};
     }
     const eval::DataIndex index(eval::parse_data_arguments(arguments));
-    if (options.tasks.empty() || options.tasks == std::vector<std::string>{"all"}) {
+    check_once(options.tasks, "--tasks");
+    const auto add = [&](const eval::Task& task) {
+        if (std::find(plan.tasks.begin(), plan.tasks.end(), &task) == plan.tasks.end())
+            plan.tasks.push_back(&task);
+    };
+    for (const std::string& name : options.tasks.empty() ? std::vector<std::string>{"all"} : options.tasks) {
+        if (name != "all") {
+            add(eval::find_task(name));
+            continue;
+        }
         for (auto* task : all_tasks())
-            if (plan.pulled_data || index.try_find(task(), plan.protocols.front()))
-                plan.tasks.push_back(&task());
+            if (plan.pulled_data || index.try_find(task(), plan.protocols.front())) add(task());
         if (plan.tasks.empty()) fail(ErrorKind::not_found, "--data: no file of any task");
-    } else {
-        check_once(options.tasks, "--tasks");
-        for (const std::string& name : options.tasks) plan.tasks.push_back(&eval::find_task(name));
     }
     for (eval::Protocol protocol : plan.protocols)
         for (const eval::Task* task : plan.tasks) {
@@ -199,9 +213,10 @@ void set_limit(StudyOptions& options, const std::string& text, const std::string
         value = std::stod(number, &used);
     } catch (const std::exception&) {
     }
-    if (number.empty() || used != number.size() || !(value >= 0 && value <= 1e9))
+    if (number.empty() || used != number.size() || !eval::is_limit(value))
         fail(ErrorKind::usage,
-             "{}: expected a number of questions, a share below 1, or task=NUMBER, found \"{}\"", flag, text);
+             "{}: expected a whole number of questions, a share below 1, or task=NUMBER, found \"{}\"", flag,
+             text);
     if (equals == std::string::npos) {
         options.limit = value;
     } else {
@@ -222,7 +237,7 @@ Plan make_plan(const StudyOptions& options) {
     resolve_models(plan, options);
     plan.types =
         options.types.empty() ? std::vector<std::string>{"f32", "f16", "q8_0", "q4_0"} : options.types;
-    for (const std::string& type : plan.types) check_type(type);
+    for (std::string& type : plan.types) type = own_name_of(type);
     check_once(plan.types, "--types");
     check_once(options.protocols, "--protocol");
     for (const std::string& protocol : options.protocols)
@@ -230,7 +245,7 @@ Plan make_plan(const StudyOptions& options) {
     if (plan.protocols.empty()) plan.protocols = {eval::Protocol::lm_eval, eval::Protocol::study};
     find_questions(plan, options);
     plan.machine = study_machine();
-    plan.board = options.label.empty() ? board_label(plan.machine) : options.label;
+    plan.board = options.label.empty() ? board_label(plan.machine) : shown_name(options.label);
     make_cells(plan, options);
     keep_shard(plan, options);
     if (options.plan) return plan;

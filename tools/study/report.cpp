@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 #include "tools/eval/table.h"
@@ -203,23 +204,39 @@ tinyllm::Table cells_table(const Summary& summary) {
     return table;
 }
 
+std::string render_names(tinyllm::Table table, Format format) {
+    if (format != Format::csv) return render(table, format);
+    const auto is_formula = [](const std::string& text) {
+        if (text.size() < 2) return false;
+        const bool number =
+            (text[0] == '+' || text[0] == '-') && (std::isdigit(static_cast<unsigned char>(text[1])) != 0);
+        return !number && std::string_view("=+-@").find(text[0]) != std::string_view::npos;
+    };
+    for (Json& row : table.rows)
+        for (Json& cell : row)
+            if (cell.is_string() && is_formula(cell.get_ref<const std::string&>()))
+                cell = "'" + cell.get<std::string>();
+    return render(table, format);
+}
+
 std::string terminal_report(const Summary& summary) {
     std::string text;
-    for (const std::string& line : words_about_run(summary)) text += line + "\n";
+    for (const std::string& line : words_about_run(summary)) text += printable(line) + "\n";
     for (eval::Protocol protocol : summary.protocols) {
         text += "\n" + protocol_words(protocol) + "\n\n";
         text += render(accuracy_table(summary, protocol), Format::table) + "\n";
         text += render(cost_table(summary, protocol), Format::table) + "\n";
-        for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
+        for (const std::string& line : words_about_figures(summary, protocol))
+            text += "- " + printable(line) + "\n";
     }
-    for (const std::string& line : words_about_published(summary)) text += "- " + line + "\n";
-    for (const std::string& line : reasons(summary)) text += line + "\n";
+    for (const std::string& line : words_about_published(summary)) text += "- " + printable(line) + "\n";
+    for (const std::string& line : reasons(summary)) text += printable(line) + "\n";
     return text;
 }
 
 std::string markdown_report(const Summary& summary) {
     std::string text = "# Study report\n\n";
-    for (const std::string& line : words_about_run(summary)) text += line + "\n";
+    for (const std::string& line : words_about_run(summary)) text += printable(line, true) + "\n";
     for (eval::Protocol protocol : summary.protocols) {
         text += fmt::format("\n## Protocol {}\n\n{}\n\n", eval::protocol_name(protocol),
                             protocol_words(protocol));
@@ -227,19 +244,21 @@ std::string markdown_report(const Summary& summary) {
             "Accuracy in % ± one standard error:\n\n" + render(accuracy_table(summary, protocol), Format::md);
         text += "\nLatency per question, memory and size:\n\n" +
                 render(cost_table(summary, protocol), Format::md) + "\n";
-        for (const std::string& line : words_about_figures(summary, protocol)) text += "- " + line + "\n";
+        for (const std::string& line : words_about_figures(summary, protocol))
+            text += "- " + printable(line, true) + "\n";
     }
     if (const tinyllm::Table published = published_table(summary); !published.rows.empty()) {
         text += "\n## Beside the published figures\n\n" + render(published, Format::md) + "\n";
-        for (const std::string& line : words_about_published(summary)) text += "- " + line + "\n";
+        for (const std::string& line : words_about_published(summary))
+            text += "- " + printable(line, true) + "\n";
     }
     const std::vector<std::string> missing = reasons(summary);
     if (!missing.empty()) text += "\n## Missing\n\n";
-    for (const std::string& line : missing) text += "- " + line + "\n";
+    for (const std::string& line : missing) text += "- " + printable(line, true) + "\n";
     text += "\n## Board and build\n\n| | |\n|---|---|\n";
     for (const auto& [key, value] : summary.study.at("machine").items())
-        text += fmt::format("| {} | {} |\n", key,
-                            value.is_string() ? value.get<std::string>() : dump_json(value));
+        text += fmt::format("| {} | {} |\n", printable(key, true),
+                            printable(value.is_string() ? value.get<std::string>() : dump_json(value), true));
     text += fmt::format("| date | {} |\n", summary.study.at("date").get<std::string>());
     return text;
 }
@@ -250,7 +269,7 @@ void write_report(const Summary& summary, const std::string& folder, bool with_t
         return std::vector<QuestionText>();
     };
     write_file((path / "results.json").string(), dump_json_pretty(summary.json()) + "\n");
-    write_file((path / "results.csv").string(), render(cells_table(summary), Format::csv));
+    write_file((path / "results.csv").string(), render_names(cells_table(summary), Format::csv));
     write_file((path / "results.md").string(), markdown_report(summary));
     write_file((path / "results.tex").string(), latex_report(summary));
     write_file((path / "report.html").string(),

@@ -31,6 +31,10 @@ tinyllm::Table boards_table(const Summary& summary, eval::Protocol protocol);
 /// One row per cell, all figures, for spreadsheets.
 tinyllm::Table cells_table(const Summary& summary);
 
+/// render() of a table with names that others chose: in csv a text that a spreadsheet would take for a
+/// formula gets an apostrophe in front.
+std::string render_names(tinyllm::Table table, Format format);
+
 std::string terminal_report(const Summary& summary);
 std::string markdown_report(const Summary& summary);
 

@@ -9,6 +9,7 @@
 #include "engine/fail.h"
 #include "tinyllm/dtype.h"
 #include "tinyllm/system.h"
+#include "tools/eval/find_data.h"
 #include "tools/eval/text.h"
 #include "tools/output.h"
 #include "tools/yaml_text.h"
@@ -154,18 +155,22 @@ Apply StudyReader::models(const YamlNode& node) const {
 }
 
 Apply StudyReader::limits(const YamlNode& node) const {
-    constexpr double kMost = 1e9;
-    const std::string what = "a number of questions, or a share below 1,";
+    const std::string what = "a whole number of questions, or a share below 1,";
+    const auto limit = [this](const YamlNode& value, const std::string& expected) {
+        const double found = number(value, 0, 1e9, expected);
+        if (!eval::is_limit(found)) refuse(value, expected);
+        return found;
+    };
     std::map<std::string, double> limits;
     double all = 0;
     if (node.kind == YamlNode::Kind::map) {
         for (std::size_t i = 0; i < node.keys.size(); ++i) {
             const YamlNode &task = node.keys[i], &value = node.items[i];
             one_of(task, task_names(false), "a task");
-            limits[task.text] = number(value, 0, kMost, what + " for limit");
+            limits[task.text] = limit(value, what + " for limit");
         }
     } else {
-        all = number(node, 0, kMost, what + " or a map from tasks to them for limit");
+        all = limit(node, what + " or a map from tasks to them for limit");
     }
     return [limits, all](StudyOptions& options) {
         options.limit = all;
@@ -245,7 +250,8 @@ void StudyReader::read(const YamlNode& root) {
         {"packed-cache", one_text(&StudyOptions::packed_cache, "a folder")},
         {"label", one_text(&StudyOptions::label, "a name")},
         {"output", one_text(&StudyOptions::output, "a folder")},
-        {"sample-interval", measured(&monitor::MonitorFlags::interval, monitor::parse_seconds, time)},
+        {"sample-interval",
+         measured(&monitor::MonitorFlags::interval, monitor::parse_interval, time + ", 0 or at least 1ms,")},
         {"idle", measured(&monitor::MonitorFlags::idle, monitor::parse_seconds, time)},
         {"cooldown", measured(&monitor::MonitorFlags::cooldown, monitor::parse_celsius, degrees)},
         {"cooldown-limit", measured(&monitor::MonitorFlags::patience, monitor::parse_seconds, time)},

@@ -5,6 +5,7 @@
 
 #include "engine/fail.h"
 #include "tools/eval/results.h"
+#include "tools/eval/row.h"
 #include "tools/eval/rows_file.h"
 #include "tools/monitor/usage.h"
 #include "tools/study/boards.h"
@@ -284,6 +285,9 @@ Summary read_summary(const std::string& folder) {
     Summary summary;
     try {
         summary.study = json_from(eval::read_bytes(path), path.string());
+        if (const Json& schema = summary.study.at("schema"); schema != "tinyllm.study/1")
+            fail(ErrorKind::corrupt, "{}: schema: expected tinyllm.study/1, found {}", path.string(),
+                 eval::describe(schema));
         for (const Json& model : summary.study.at("models"))
             summary.models.push_back(model.at("name").get<std::string>());
         summary.types = summary.study.at("types").get<std::vector<std::string>>();
@@ -301,7 +305,10 @@ Summary read_summary(const std::string& folder) {
             if (std::find(summary.boards.begin(), summary.boards.end(), cell.board) == summary.boards.end())
                 summary.boards.push_back(cell.board);
     } catch (const Json::exception& error) {
-        fail(ErrorKind::corrupt, "{}: expected a study, found {}", path.string(), error.what());
+        fail(ErrorKind::corrupt, "{}: expected a study, found {}", path.string(), json_reason(error));
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::usage) throw;  // a task or protocol that nobody typed
+        fail(ErrorKind::corrupt, "{}: {}", path.string(), error.what());
     }
     make_entries(summary);
     return summary;

@@ -197,7 +197,7 @@ std::string exported_table(const Summary& summary, const std::string& name, Form
     if (name == "cells" || name == "published") {
         const tinyllm::Table table = name == "cells" ? cells_table(summary) : published_table(summary);
         if (table.rows.empty()) nothing();
-        return render(table, format);
+        return render_names(table, format);
     }
     for (const NamedTable& named : kProtocolTables) {
         if (name != named.name) continue;
@@ -226,7 +226,7 @@ std::string exported_table(const Summary& summary, const std::string& name, Form
                 all.rows.push_back(std::move(line));
             }
         }
-        if (!how.for_reading() && !all.rows.empty()) text = render(all, format);
+        if (!how.for_reading() && !all.rows.empty()) text = render_names(all, format);
         if (text.empty()) nothing();
         return text;
     }

@@ -86,6 +86,21 @@ bool is_command(const CLI::App& app, const std::string& word) {
     return !commands.empty();
 }
 
+CLI::Validator number_check(bool (*fits)(double), const char* expected) {
+    return CLI::Validator(
+        [fits, expected](const std::string& text) {
+            std::size_t used = 0;
+            double value = NAN;
+            try {
+                value = std::stod(text, &used);
+            } catch (const std::exception&) {
+            }
+            if (used == text.size() && std::isfinite(value) && fits(value)) return std::string();
+            return fmt::format("expected {}, found \"{}\"", expected, text);
+        },
+        "");
+}
+
 }  // namespace
 
 std::string shown_type(const CLI::Option& option) {
@@ -138,25 +153,6 @@ void add_environment(CLI::App& app) {
     }
     for (CLI::App* sub : app.get_subcommands({})) add_environment(*sub);
 }
-
-namespace {
-
-CLI::Validator number_check(bool (*fits)(double), const char* expected) {
-    return CLI::Validator(
-        [fits, expected](const std::string& text) {
-            std::size_t used = 0;
-            double value = NAN;
-            try {
-                value = std::stod(text, &used);
-            } catch (const std::exception&) {
-            }
-            if (used == text.size() && std::isfinite(value) && fits(value)) return std::string();
-            return fmt::format("expected {}, found \"{}\"", expected, text);
-        },
-        "");
-}
-
-}  // namespace
 
 CLI::Validator not_negative() {
     return number_check([](double value) { return value >= 0; }, "a number of at least 0");

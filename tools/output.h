@@ -45,7 +45,7 @@ struct Table {
 
 std::string render(const Table& table, Format format);
 
-/// Text in one line: control characters as \\n, \\t, \\xNN; for Markdown also without a bar or the start of a
+/// Text in one line: control characters as \n, \t, \xNN; for Markdown also without a bar or the start of a
 /// tag.
 std::string printable(const std::string& text, bool markdown = false);
 

@@ -71,7 +71,8 @@ int compare_published(const std::string& folder, const OutputOptions& output) {
     std::string text = study::render_names(table, output.format);
     if (output.format == Format::table || output.format == Format::md) {
         text += '\n';
-        for (const std::string& line : study::words_about_published(summary)) text += "- " + line + "\n";
+        for (const std::string& line : study::words_about_published(summary))
+            text += "- " + printable(line, output.format == Format::md) + "\n";
     }
     deliver(output, text);
     return 0;

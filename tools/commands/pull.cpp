@@ -1,6 +1,5 @@
 // tinyllm pull: models and questions from the Hugging Face hub.
 #include <algorithm>
-#include <csignal>
 #include <functional>
 #include <memory>
 
@@ -121,8 +120,6 @@ int pull(const PullOptions& options) {
                  name);
         }
     }
-    // A limit on the size of files is met as a failed write.
-    std::signal(SIGXFSZ, SIG_IGN);
     const CooperativeStop stop;
     const bool offline = options.offline || hub::is_offline();
     Json results = Json::array();

@@ -8,7 +8,6 @@
 #include "tools/signals.h"
 
 #ifdef TINYLLM_HAS_PULL
-#include <csignal>
 
 #include "tools/hub/download/pull_data.h"
 #include "tools/hub/download/pull_model.h"
@@ -29,7 +28,6 @@ bool fetch_missing(const Plan& plan) {
     }
     if (models.empty() && tasks.empty()) return true;
     if (hub::is_offline()) fail(ErrorKind::usage, "--pull: HF_HUB_OFFLINE says that nobody is to be asked");
-    std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is met as a failed write
     const CooperativeStop stop;
     const hub::Source source = hub::source_of_environment();
     const auto client = [&](const std::string& endpoint, const char* option, const std::string& token) {

@@ -86,6 +86,10 @@ class CpuBackend final : public Backend {
         float* out;
         std::int64_t ld;
         PerThread* thread;
+        /// Not null: panels turned into f32 stay for the task's other blocks, the next ones at *kept. Every
+        /// block comes upon them in the same order; the first one turns them.
+        float** kept = nullptr;
+        bool is_first = true;
     };
     void multiply_rows(const Matrix& w, std::int64_t begin, std::int64_t end, const Block& block) const;
     void multiply_panels(const Panels& panels, std::int64_t first, std::int64_t last, const Block& block,
@@ -93,6 +97,8 @@ class CpuBackend final : public Backend {
     void multiply_pairs(const Panels& panels, std::int64_t first, std::int64_t last, const Block& block,
                         float* out) const;
     std::int64_t choose_chunk(const Product& product, std::size_t n_tiles) const;
+    /// Floats of what a chunk's panels become as f32; 0 where none do or they are too many to be kept.
+    std::int64_t kept_floats(const Product& product, const Forms& forms, std::int64_t chunk_rows) const;
 
     struct RowAttention;
     void attend_rows(const AttendArgs& args, std::span<const Segment> segments);

@@ -17,6 +17,8 @@ constexpr std::int32_t kSelfPrepared = 4;
 constexpr std::int64_t kTokenBytes = 256 << 10;
 // As pairs they are read less often than weights are unpacked, once per chunk.
 constexpr std::int64_t kPairTokenBytes = 1 << 20;
+// Panels as f32 that several blocks of tokens are multiplied with, and which should stay there beside one.
+constexpr std::int64_t kKeptBytes = 512 << 10;
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t unit) {
     return (n + unit - 1) / unit * unit;
@@ -54,7 +56,7 @@ void CpuBackend::multiply_panels(const Panels& panels, std::int64_t first, std::
     const bool int8 = quantized && precision_ == Precision::fast;
     // A panel that serves several tiles, or is quantized, is turned into f32 once; the products are the same
     // bits either way.
-    const bool unpack = !int8 && panels.type != kF32 && (quantized || n_tiles > 2);
+    const bool unpack = !int8 && panels.type != kF32 && (quantized || n_tiles > 2 || block.kept);
     const std::int64_t group = n_tiles == 1 && !unpack ? last - first : 2;
     for (std::int64_t p = first; p < last; p += group) {
         const int n = static_cast<int>(std::min(group, last - p));
@@ -62,8 +64,15 @@ void CpuBackend::multiply_panels(const Panels& panels, std::int64_t first, std::
         std::int64_t from_panel = p;
         if (unpack) {
             const std::int64_t floats = panels.cols * lanes;
-            auto* unpacked = block.thread->unpacked.get<float>(static_cast<std::size_t>(2 * floats));
-            for (int i = 0; i < n; ++i) table_.unpack_panel(&panels, p + i, unpacked + i * floats);
+            float* unpacked = nullptr;
+            if (block.kept) {
+                unpacked = *block.kept;
+                *block.kept += n * floats;
+            } else {
+                unpacked = block.thread->unpacked.get<float>(static_cast<std::size_t>(2 * floats));
+            }
+            for (int i = 0; block.is_first && i < n; ++i)
+                table_.unpack_panel(&panels, p + i, unpacked + i * floats);
             from = {kF32, reinterpret_cast<const std::uint8_t*>(unpacked), floats * 4, panels.cols};
             from_panel = 0;
         }
@@ -111,6 +120,20 @@ std::int64_t CpuBackend::choose_chunk(const Product& product, std::size_t n_tile
     return round_up(std::max<std::int64_t>(1, std::min(wanted, product.rows)), unit);
 }
 
+std::int64_t CpuBackend::kept_floats(const Product& product, const Forms& forms,
+                                     std::int64_t chunk_rows) const {
+    if (!forms.f32) return 0;
+    const auto is_turned = [&](const Strip& strip) {
+        return strip.type != DType::f32 && (dtype_block(strip.type) == 1 || precision_ == Precision::exact);
+    };
+    if (std::ranges::none_of(product.w->strips, is_turned)) return 0;
+    // A chunk may begin and end within a panel, and do so in every strip.
+    const std::int64_t panels = chunk_rows / table_.lanes + 2 * std::ssize(product.w->strips);
+    const std::int64_t floats = (product.second ? 2 : 1) * panels * table_.lanes * product.w->cols;
+    const std::int64_t bytes = (product.second ? 2 : 1) * chunk_rows * product.w->cols * 4;
+    return bytes <= kKeptBytes ? floats : 0;
+}
+
 template <typename Finish>
 void CpuBackend::multiply(const Product& product, const Finish& finish) {
     if (product.n == 0) return;
@@ -138,38 +161,52 @@ void CpuBackend::multiply(const Product& product, const Finish& finish) {
     const std::int64_t n_chunks = (product.rows + chunk_rows - 1) / chunk_rows;
     const std::int64_t pad = table_.lanes;
     const std::int64_t ld = round_up(chunk_rows + 2 * pad, 16);
+    // Where panels become f32 a task takes several blocks, as long as there are tasks enough to share out.
+    const std::int64_t kept = n_blocks > 1 ? kept_floats(product, forms, chunk_rows) : 0;
+    const auto wanted = static_cast<std::size_t>((8 * pool_.threads() + n_chunks - 1) / n_chunks);
+    const std::size_t blocks_per_task = kept ? (n_blocks + wanted - 1) / wanted : 1;
+    const auto n_groups = static_cast<std::int64_t>((n_blocks + blocks_per_task - 1) / blocks_per_task);
 
-    pool_.run(
-        static_cast<int>(n_chunks * static_cast<std::int64_t>(n_blocks)), [&](int task, int thread_index) {
-            PerThread& thread = per_thread_[static_cast<std::size_t>(thread_index)];
-            std::byte* activations = memory;
-            if (self_prepared) {
-                activations = thread.activations.get<std::byte>(x.bytes());
-                if (thread.prepared_for != op_) {
-                    float* rows = thread.rows.get<float>(x.row_floats());
-                    for (std::size_t tile = 0; tile < n_tiles; ++tile) {
-                        x.fill(activations, tile, product.x, product.row_index, product.norm, rows);
-                    }
-                    thread.prepared_for = op_;
+    pool_.run(static_cast<int>(n_chunks * n_groups), [&](int task, int thread_index) {
+        PerThread& thread = per_thread_[static_cast<std::size_t>(thread_index)];
+        std::byte* activations = memory;
+        if (self_prepared) {
+            activations = thread.activations.get<std::byte>(x.bytes());
+            if (thread.prepared_for != op_) {
+                float* rows = thread.rows.get<float>(x.row_floats());
+                for (std::size_t tile = 0; tile < n_tiles; ++tile) {
+                    x.fill(activations, tile, product.x, product.row_index, product.norm, rows);
                 }
+                thread.prepared_for = op_;
             }
-            const std::size_t first_tile = static_cast<std::size_t>(task / n_chunks) * tiles_per_block;
+        }
+        const std::int64_t first_row = task % n_chunks * chunk_rows;
+        const std::int64_t n_rows = std::min(chunk_rows, product.rows - first_row);
+        const std::size_t first_block = static_cast<std::size_t>(task / n_chunks) * blocks_per_task;
+        const std::size_t last_block = std::min(n_blocks, first_block + blocks_per_task);
+        for (std::size_t b = first_block; b < last_block; ++b) {
+            const std::size_t first_tile = b * tiles_per_block;
             const std::size_t last_tile = std::min(n_tiles, first_tile + tiles_per_block);
-            const std::int64_t first_row = task % n_chunks * chunk_rows;
-            const std::int64_t n_rows = std::min(chunk_rows, product.rows - first_row);
             const Tile& last = x.tiles()[last_tile - 1];
             const std::int32_t token = x.tiles()[first_tile].first_row;
             const std::int64_t columns = last.first_row + last.width - token;
             const std::int64_t floats = columns * ld + 2 * pad;
             float* y = thread.y.get<float>(static_cast<std::size_t>(2 * floats)) + pad;
             Block block{&x, activations, first_tile, last_tile, y, ld, &thread};
+            float* next_kept = nullptr;
+            if (blocks_per_task > 1) {
+                next_kept = thread.unpacked.get<float>(static_cast<std::size_t>(kept));
+                block.kept = &next_kept;
+                block.is_first = b == first_block;
+            }
             multiply_rows(w, first_row, first_row + n_rows, block);
             if (product.second) {
                 block.out += floats;
                 multiply_rows(w, product.second + first_row, product.second + first_row + n_rows, block);
             }
             finish(Chunk{first_row, n_rows, token, last.first_row + last.rows - token, y, y + floats, ld});
-        });
+        }
+    });
 }
 
 void CpuBackend::linear(const LinearArgs& args) {

@@ -48,12 +48,16 @@ void norm_row(int kind, float eps, const float* w, const float* bias, const floa
 }
 
 void fill_tile(const float* x, int64_t stride, int rows, int tile, int64_t cols, float* out) {
-    for (int t = 0; t < tile; ++t) {
-        const float* row = x + t * stride;
-        if (t < rows) {
-            for (int64_t k = 0; k < cols; ++k) out[k * tile + t] = row[k];
-        } else {
-            for (int64_t k = 0; k < cols; ++k) out[k * tile + t] = 0;
+    constexpr int64_t kSome = 64;  // columns of x whose part of the tile stays in the nearest cache
+    for (int64_t begin = 0; begin < cols; begin += kSome) {
+        const int64_t end = begin + kSome < cols ? begin + kSome : cols;
+        for (int t = 0; t < tile; ++t) {
+            const float* row = x + t * stride;
+            if (t < rows) {
+                for (int64_t k = begin; k < end; ++k) out[k * tile + t] = row[k];
+            } else {
+                for (int64_t k = begin; k < end; ++k) out[k * tile + t] = 0;
+            }
         }
     }
 }

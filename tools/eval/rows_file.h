@@ -18,8 +18,8 @@ std::string read_bytes(const std::filesystem::path& path);
 std::vector<Row> read_rows(const std::filesystem::path& path,
                            const std::optional<std::filesystem::path>& labels = std::nullopt);
 
-/// The first row, for telling whose file it is; nothing if the file is not rows of objects, or has none within
-/// 64 MiB.
+/// The first row, for telling whose file it is; nothing if the file is not rows of objects, or has none
+/// within 64 MiB.
 std::optional<Json> first_row(const std::filesystem::path& path);
 
 }  // namespace tinyllm::eval

@@ -238,6 +238,24 @@ TEST_P(MatrixOps, BitsDoNotDependOnTheBatch) {
     }
 }
 
+// As many rows and columns as make a product by floats several blocks of rows, which share their panels.
+TEST_P(MatrixOps, BitsDoNotDependOnTheBlocksOfABatch) {
+    if (is_cuda(GetParam())) GTEST_SKIP() << "has no such blocks";
+    constexpr std::int32_t kRows = 110;
+    for (const auto& [type, precision] :
+         {std::pair{DType::f16, Precision::fast}, std::pair{DType::bf16, Precision::exact},
+          std::pair{DType::q8_0, Precision::exact}}) {
+        const auto backend = backend_on(GetParam(), 1, precision);
+        const LinearCase c(type, {600, 1536}, kRows, 1);
+        const std::vector<float> all = c.run(*backend, 0, kRows);
+        for (std::int32_t first = 0; first < kRows; first += 10) {
+            const auto begin = all.begin() + first * c.total_rows();
+            EXPECT_TRUE(same_bits(c.run(*backend, first, 2), {begin, begin + 2 * c.total_rows()}))
+                << dtype_name(type) << " row " << first;
+        }
+    }
+}
+
 TEST_P(MatrixOps, Glu) {
     const auto ref = make_ref_backend({});
     Random random(5);

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "engine/fail.h"
 #include "tools/board.h"
 #include "tools/memory_check.h"
 #include "tools/predict/predict.h"

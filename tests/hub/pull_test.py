@@ -497,8 +497,11 @@ class PullTest(harness.CommandTest):
         self.assertIn(self.cache.encode(), done.stderr)
 
     def test_progress_is_for_terminals(self):
+        try:
+            main, side = pty.openpty()
+        except OSError as error:  # a chroot without /dev/pts
+            self.skipTest(str(error))
         self.large_model()
-        main, side = pty.openpty()
         process = subprocess.Popen([harness.COMMAND, "pull", "our/large"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=side,
                                    env={**os.environ, **self.env()})
         os.close(side)

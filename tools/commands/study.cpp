@@ -265,7 +265,7 @@ std::function<int()> add_study(CLI::App& app) {
             return reading(*out, [&] { return report(*out); });
         }
         if (both->parsed()) {
-            const auto& [first, second] = *sides;
+            const std::string &first = sides->first, &second = sides->second;
             if (first == "published" || second == "published") {
                 const std::string& own = first == "published" ? second : first;
                 return reading(own, [&] { return compare_published(own, *output); });
